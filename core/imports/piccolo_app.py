@@ -1,0 +1,13 @@
+"""Piccolo app of ``core.imports``."""
+
+from pathlib import Path
+
+from piccolo.conf.apps import AppConfig, table_finder
+
+APP_CONFIG = AppConfig(
+    app_name="mall_imports",
+    migrations_folder_path=str(Path(__file__).parent / "migrations"),
+    table_classes=table_finder(["core.imports.tables"]),
+    migration_dependencies=[],
+    commands=[],
+)
