@@ -1,0 +1,7 @@
+"""Redis as a help, never as the truth: losing it costs speed."""
+
+from core.cache.client import connect
+from core.cache.limits import RateLimited, rate_limit
+from core.cache.responses import CachedBody, ResponseCache, invalidate
+
+__all__ = ["CachedBody", "RateLimited", "ResponseCache", "connect", "invalidate", "rate_limit"]

@@ -24,3 +24,15 @@ class CartLineView(msgspec.Struct, frozen=True, kw_only=True):
     available: int | None
     problem: str | None
     added_at: datetime
+
+
+class CartView(msgspec.Struct, frozen=True, kw_only=True):
+    """A member's cart, the newest line first. The two sums count selected lines without a problem, at base prices.
+
+    ``store_id`` is the store that prices and availability are told for; ``None``: base prices, no availability.
+    """
+
+    store_id: int | None
+    lines: tuple[CartLineView, ...]
+    selected_units: int
+    selected_fen: int

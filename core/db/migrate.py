@@ -105,11 +105,20 @@ async def forwards(apps: Sequence[AppConfig]) -> list[str]:
 
 
 async def backwards(app: AppConfig) -> None:
-    """Undo all migrations of one app (a purge, or a contract test)."""
+    """Undo all migrations of one app (a purge, or a contract test).
+
+    Piccolo forgets an undone migration by its id alone, in every app that has one of that id: theirs are put back.
+    """
     with _quiet(), _clean_path():
         async with DB.transaction(allow_nested=False):
+            await Migration.raw("CREATE TEMP TABLE kept ON COMMIT DROP AS TABLE migration").run()
             manager = BackwardsMigrationManager(app_name=app.app_name, migration_id="all", auto_agree=True)
             await manager.run_migrations_backwards(app)
+            await Migration.raw(
+                "INSERT INTO migration SELECT k.* FROM kept k WHERE k.app_name <> {}"
+                " AND NOT EXISTS (SELECT 1 FROM migration m WHERE m.id = k.id)",
+                app.app_name,
+            ).run()
     await execute("DELETE FROM migration WHERE app_name = $1", app.app_name)
 
 

@@ -1,6 +1,6 @@
 """Pick-up at a store (behaviour.md 5.3)."""
 
-from piccolo.columns import BigInt, BigSerial, Bytea, Timestamptz, Varchar
+from piccolo.columns import BigInt, BigSerial, Timestamptz, Varchar
 from piccolo.table import Table
 
 
@@ -11,7 +11,6 @@ class PickupCode(Table, tablename="pickup_code"):
     order_id = BigInt()
     store_id = BigInt()
     code = Varchar(length=12)
-    qr_key = Bytea()
     state = Varchar(length=8, default="issued")
     issued_at = Timestamptz()
     used_at = Timestamptz(null=True, default=None)

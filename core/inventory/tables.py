@@ -37,7 +37,7 @@ class StockMove(Table, tablename="stock_move"):
     qty = Integer()
     before = Integer()
     after = Integer()
-    ref = Varchar(length=64, default="")
+    ref = Varchar(length=64, default="")  # pyright: ignore[reportAssignmentType] - a classmethod of Table, not used
     reason = Varchar(length=200, default="")
     actor_kind = Varchar(length=16)
     actor_id = BigInt(null=True, default=None)

@@ -20,7 +20,8 @@ class Mall:
     """One running mall in one process. Domain code uses ``clock``, ``hooks``, ``objects`` and ``settings``.
 
     ``redis`` is for ``core.cache`` and for plugins' indexes; everything in it can be rebuilt, and it may be ``None``.
-    ``plugins`` is the host's view of plugin states (``core.plugin_host.state.PluginStates``).
+    ``plugins`` is the host's view of plugin states (``core.plugin_host.state.PluginStates``). ``cache`` holds a web
+    worker's encoded answers (``core.cache.ResponseCache``); other processes have none.
     """
 
     settings: Settings
@@ -29,3 +30,4 @@ class Mall:
     objects: Objects = field(default_factory=Objects)
     redis: Redis | None = None
     plugins: Any = None
+    cache: Any = None

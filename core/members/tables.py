@@ -68,10 +68,14 @@ class MemberSession(Table, tablename="member_session"):
 
 
 class LoginCode(Table, tablename="login_code"):
-    """A one-time code that was sent; only its hash is kept."""
+    """A one-time code that was sent; only its hash is kept. ``used_at``: used up, or replaced by a newer code.
+
+    The rows of the last day are also what the limits of sending are checked against (``ip`` is for that alone).
+    """
 
     id = BigSerial(primary_key=True)
     phone = Varchar(length=20)
+    ip = Varchar(length=64, default="")
     code_hash = Bytea()
     tries_left = Integer(default=5)
     created_at = Timestamptz()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
+from core.kernel.errors import Problem
 from core.kernel.i18n import Text
 from core.kernel.origin import Actor, Origin
 from core.pricing.types import Quote
@@ -124,18 +125,24 @@ class FulfilmentOption(msgspec.Struct, frozen=True, kw_only=True):
     reason: Text | None = None
 
 
+class FulfilmentPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The stock location that serves an order (behaviour.md 5.1 rule 7), and the freight before adjustments."""
+
+    location_id: int
+    freight_fen: int = 0
+
+
 class FulfilmentMethod(Protocol):
     """How goods reach the buyer. Found by ``code`` (``pickup``); the core's own is pick-up."""
 
     code: str
     title: Text
 
-    async def check(self, mall: Mall, draft: OrderDraft) -> None:
-        """Refuse a draft that cannot be fulfilled this way (no store, closed for good, no address)."""
-        ...
+    async def plan(self, mall: Mall, draft: OrderDraft) -> FulfilmentPlan:
+        """Say from where and for how much ``draft`` can be fulfilled, or refuse (no store, closed for good, no address).
 
-    async def location(self, mall: Mall, draft: OrderDraft) -> int:
-        """Return the stock location that serves the draft (behaviour.md 5.1 rule 7)."""
+        Read only. Called for quotes and, again, when the order is placed.
+        """
         ...
 
     async def ready(self, mall: Mall, order: Order) -> None:
@@ -148,7 +155,7 @@ class FulfilmentMethod(Protocol):
 
 
 class OrderQuote(msgspec.Struct, frozen=True, kw_only=True):
-    """A quote for a draft, with what stands in its way and how it could be fulfilled and paid."""
+    """A quote for a draft, and every reason why it could not become an order now."""
 
     quote: Quote
-    problems: tuple[object, ...] = ()
+    problems: tuple[Problem, ...] = ()

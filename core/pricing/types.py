@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from core.kernel.errors import Problem
 from core.kernel.i18n import Text
 from core.kernel.origin import Origin
 
@@ -40,6 +41,7 @@ class QuoteLine(msgspec.Struct, frozen=True, kw_only=True):
     unit_fen: int
     amount_fen: int
     left_fen: int
+    max_per_member: int = 0
 
 
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,3 +103,29 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     applied: tuple[Applied, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     extensions: dict[str, dict[str, object]] = {}
+
+
+class Priced(msgspec.Struct, frozen=True, kw_only=True):
+    """A quote with what stands in the way of ordering it. Lines that are not on sale are no part of the quote."""
+
+    quote: Quote
+    problems: tuple[Problem, ...] = ()
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step from the goods' price to what is payable. ``lines`` (by key) and ``freight_fen`` are what it left.
+
+    ``skipped`` says why a proposal changed nothing; the first step, the base price, has stage ``None``.
+    """
+
+    stage: Stage | None
+    plugin_id: str
+    code: str
+    label: Text | None
+    amount_fen: int
+    skipped: str | None
+    lines_before: dict[str, int]
+    lines: dict[str, int]
+    freight_before_fen: int
+    freight_fen: int
+    payable_fen: int

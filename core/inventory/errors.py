@@ -1,0 +1,55 @@
+"""What inventory refuses, and how it says it."""
+
+from __future__ import annotations
+
+from core.kernel.errors import Conflict, Invalid, NotFound
+
+
+class OutOfStock(Conflict):
+    """One problem for each short SKU; ``details`` of a problem: sku_id, sku, location_id, wanted, available."""
+
+    code = "inventory.out_of_stock"
+    zh = "库存不足:{sku} 只剩 {available} 件。"
+    en = "Out of stock: {available} left of {sku}."
+
+
+class BelowReserved(Conflict):
+    """One problem for each SKU; nothing was changed."""
+
+    code = "inventory.below_reserved"
+    zh = "{sku} 有 {reserved} 件已被订单占用,库存不能调整为 {wanted} 件。"
+    en = "{reserved} of {sku} are reserved by orders, so the stock cannot become {wanted}."
+
+
+class ReasonMissing(Invalid):
+    code = "inventory.reason_missing"
+    zh = "调整库存必须填写原因。"
+    en = "An adjustment of stock needs a reason."
+
+
+class QuantityInvalid(Invalid):
+    code = "inventory.quantity_invalid"
+    zh = "数量无效:{qty}。"
+    en = "This quantity cannot be used: {qty}."
+
+
+class StockUnknown(NotFound):
+    """The SKU or the location is not there."""
+
+    code = "inventory.not_found"
+    zh = "没有找到商品规格 {sku_id} 或库存地点 {location_id}。"
+    en = "There is no SKU {sku_id} or no location {location_id}."
+
+
+class LocationUnknown(NotFound):
+    code = "inventory.location_not_found"
+    zh = "没有找到库存地点。"
+    en = "There is no such location."
+
+
+class NotCommitted(Conflict):
+    """More units come back than the order was given."""
+
+    code = "inventory.not_committed"
+    zh = "退回数量超过了已交付的数量:{sku_id} 最多还能退 {left} 件。"
+    en = "More comes back than was handed over: at most {left} of SKU {sku_id}."

@@ -1,0 +1,101 @@
+"""Cancelling an unpaid order: by its buyer, by staff, or because the time to pay is over (behaviour.md 5.5)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from core import db
+from core.events import defer
+from core.kernel.contracts import Job
+from core.kernel.errors import MallError
+from core.kernel.mall import Mall
+from core.kernel.origin import SYSTEM, Actor
+from core.orders import lifecycle, queries
+from core.orders.errors import OrderNotFound
+from core.orders.paying import settle_with_channel
+from core.orders.placing import CANCEL_JOB
+from core.orders.types import Order
+from core.payments import service as payments
+
+log = structlog.get_logger("mall.cancelling")
+
+RETRY_S = 60
+SWEEP_LIMIT = 200
+
+
+async def cancel(mall: Mall, order_id: int, *, actor: Actor, reason: str) -> Order:
+    """Cancel an unpaid order and give its stock back, or leave it ``cancelling`` while a channel cannot be asked.
+
+    Every open payment is closed at its channel first; one that turns out to be paid makes the order paid instead.
+    The answer's status says what happened: cancelled, cancelling or paid. Cancelling a cancelled order is harmless.
+    """
+    db.assert_no_transaction()
+    async with db.transaction():
+        order = await lifecycle.locked(order_id)
+        if order.status == "cancelled":
+            return order
+        still_open = await payments.open_of_order(order.id)
+        if not still_open:
+            return await lifecycle.transition(mall, order, "cancel", actor=actor, reason=reason)
+        if order.status != "cancelling":
+            order = await lifecycle.transition(mall, order, "start_cancel", actor=actor, reason=reason)
+        defer(mall, CANCEL_JOB, {"order_id": order.id}, at=mall.clock.now() + timedelta(seconds=RETRY_S))
+    for payment in still_open:
+        await settle_with_channel(mall, payment, close=True, actor=actor)
+    return await _finish(mall, order_id, actor=actor, reason=order.cancel_reason or reason)
+
+
+async def _finish(mall: Mall, order_id: int, *, actor: Actor, reason: str) -> Order:
+    async with db.transaction():
+        order = await lifecycle.locked(order_id)
+        if order.status != "cancelling" or await payments.open_of_order(order.id):
+            return order
+        return await lifecycle.transition(mall, order, "cancel", actor=actor, reason=reason, guarded=False)
+
+
+async def cancel_own(mall: Mall, number: str, *, member_id: int, reason: str) -> Order:
+    """Cancel the member's own order; somebody else's is ``OrderNotFound``."""
+    order = await queries.by_number(number, member_id=member_id)
+    if order is None:
+        raise OrderNotFound(number=number)
+    return await cancel(mall, order.id, actor=Actor(kind="member", id=member_id), reason=reason)
+
+
+async def _cancel_if_due(mall: Mall, order_id: int) -> None:
+    due = await db.value(
+        "SELECT id FROM orders WHERE id = $1 AND (status = 'cancelling' OR (status = 'pending_payment' AND pay_deadline <= $2))",
+        order_id,
+        mall.clock.now(),
+    )
+    if due is None:
+        return
+    try:
+        await cancel(mall, order_id, actor=SYSTEM, reason="pay_timeout")
+    except MallError as refusal:
+        log.warning("order not cancelled", order_id=order_id, code=refusal.code)
+
+
+async def run_cancel(mall: Mall, payload: dict[str, Any]) -> None:
+    """The deferred job of one order."""
+    await _cancel_if_due(mall, int(payload["order_id"]))
+
+
+async def sweep(mall: Mall, payload: dict[str, Any]) -> None:
+    """The safety net: find by query what is overdue, whatever became of its deferred job."""
+    found = await db.rows(
+        "SELECT id FROM orders WHERE status = 'cancelling' OR (status = 'pending_payment' AND pay_deadline <= $1) "
+        "ORDER BY pay_deadline LIMIT $2",
+        mall.clock.now(),
+        SWEEP_LIMIT,
+    )
+    for r in found:
+        await _cancel_if_due(mall, r["id"])
+
+
+JOBS = (
+    Job(name=CANCEL_JOB, run=run_cancel),
+    Job(name="orders.sweep_unpaid", run=sweep, cron="* * * * *", max_runtime_s=55),
+)

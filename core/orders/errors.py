@@ -1,0 +1,87 @@
+"""What orders refuse, and how they say it."""
+
+from __future__ import annotations
+
+from core.kernel.errors import Conflict, Invalid, NotFound
+
+
+class OrderNotFound(NotFound):
+    code = "orders.not_found"
+    zh = "没有找到订单 {number}。"
+    en = "There is no order {number}."
+
+
+class OrderRefused(Conflict):
+    code = "orders.refused"
+    zh = "订单无法提交,请查看原因。"
+    en = "The order cannot be placed; see the reasons."
+
+
+class TransitionRefused(Conflict):
+    code = "orders.transition_refused"
+    zh = "当前不能进行此操作,请查看原因。"
+    en = "This cannot be done to the order now; see the reasons."
+
+
+class PriceChanged(Conflict):
+    """Carries the new quote in ``details.quote``."""
+
+    code = "orders.price_changed"
+    zh = "价格已变动:现在是 {now_fen} 分,您看到的是 {seen_fen} 分。请确认新的价格后再提交。"
+    en = "The price has changed: it is {now_fen} fen now, you saw {seen_fen} fen. Confirm the new quote and submit again."
+
+
+class RequestKeyReused(Conflict):
+    """The same idempotency key came with another order."""
+
+    code = "orders.key_reused"
+    zh = "这个幂等键已用于另一个订单,请换一个新的键。"
+    en = "This idempotency key was used for a different order; use a new key."
+
+
+class OrderEmpty(Invalid):
+    code = "orders.empty"
+    zh = "订单里没有商品。"
+    en = "There is nothing to order."
+
+
+class OrderTooLong(Invalid):
+    code = "orders.too_many_lines"
+    zh = "一个订单最多 {limit} 行商品。"
+    en = "An order has at most {limit} lines."
+
+
+class WrongStatus(Conflict):
+    code = "orders.wrong_status"
+    zh = "订单目前是“{status}”状态,不能进行此操作({event})。"
+    en = "The order is {status}; {event} is not possible from there."
+
+
+class OrderHeld(Conflict):
+    code = "orders.held"
+    zh = "订单被暂时锁定,请查看原因。"
+    en = "The order is on hold; see the reasons."
+
+
+class MemberLimitReached(Conflict):
+    code = "orders.member_limit"
+    zh = "“{title}”每人限购 {limit} 件,您已购买 {bought} 件。"
+    en = "“{title}” is limited to {limit} a member; you already have {bought}."
+
+
+class ExtensionUnknown(Invalid):
+    code = "orders.extension_unknown"
+    zh = "没有插件“{plugin}”接受订单扩展信息。"
+    en = "No plugin {plugin} takes order extensions."
+
+
+class ExtensionInvalid(Invalid):
+    code = "orders.extension_invalid"
+    zh = "插件“{plugin}”的订单扩展信息无效:{reason}"
+    en = "The order extension of {plugin} cannot be used: {reason}"
+
+
+class NotYetFulfilled(Conflict):
+    code = "orders.not_fulfilled"
+    zh = "订单还没有全部交付,不能完成。"
+    en = "The order is not fully handed over yet, so it cannot be completed."

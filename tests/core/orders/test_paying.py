@@ -1,0 +1,298 @@
+"""Money that arrives, and orders that are cancelled while it does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from core import db
+from core.kernel.contracts import Job
+from core.kernel.mall import Mall
+from core.kernel.origin import SYSTEM, Actor
+from core.orders import lifecycle
+from core.orders import service as orders
+from core.orders.errors import OrderNotFound, WrongStatus
+from core.orders.types import Order
+from core.payments import service as payments
+from core.payments.errors import NothingToPay, PayTimeOver, ProviderMissing
+from core.payments.types import Capture, ChannelState, Payer, PaymentProvider, PaymentView, Prepared
+from core.kernel.i18n import Text
+from core.testing import builders, races
+from core.testing.clock import FrozenClock
+from core.testing.shop import Shop, a_shop
+
+
+class Channel:
+    """A payment channel in memory that says what the test tells it to: an outside system, not code of the mall."""
+
+    code = "till"
+    title = Text("测试", "Till")
+
+    def __init__(self) -> None:
+        self.says: ChannelState | Exception = ChannelState(state="closed")
+        self.prepared = 0
+
+    async def available(self, mall: Mall, *, store_id: int | None, fulfilment_method: str) -> bool:
+        return True
+
+    async def prepare(self, mall: Mall, payment: PaymentView, payer: Payer) -> Prepared:
+        db.assert_no_transaction()
+        self.prepared += 1
+        return Prepared(action={"pay": payment.number})
+
+    async def query(self, mall: Mall, payment: PaymentView) -> ChannelState:
+        db.assert_no_transaction()
+        if isinstance(self.says, Exception):
+            raise self.says
+        return self.says
+
+    close = query
+
+
+@pytest.fixture
+def channel(mall: Mall) -> Channel:
+    made = Channel()
+    mall.objects.add(PaymentProvider, made.code, made)
+    return made
+
+
+def capture_of(mall: Mall, payment: PaymentView, **over: object) -> Capture:
+    facts = {
+        "payment_number": payment.number, "amount_fen": payment.amount_fen, "currency": "CNY",
+        "channel_txn_id": f"T{payment.number}", "captured_at": mall.clock.now(), **over,
+    }  # fmt: skip
+    return Capture(**facts)  # type: ignore[arg-type]
+
+
+async def pay(mall: Mall, shop: Shop, order: Order) -> PaymentView:
+    return await orders.start_payment(mall, order, provider="till", payer=Payer(member_id=shop.member.id))
+
+
+async def apply(mall: Mall, capture: Capture) -> str:
+    return await orders.apply_capture(mall, capture, provider="till", actor=SYSTEM)
+
+
+async def status_of(order: Order) -> str:
+    return await db.value("SELECT status FROM orders WHERE id = $1", order.id)
+
+
+async def test_captured_money_pays_the_order_and_issues_the_code(mall: Mall, channel: Channel) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    payment = await pay(mall, shop, order)
+
+    assert await apply(mall, capture_of(mall, payment)) == "paid"
+
+    after = await orders.get(mall, order.number)
+    assert (after.status, after.paid_fen) == ("paid", 1000)
+    assert await db.value("SELECT count(*) FROM pickup_code WHERE order_id = $1 AND state = 'issued'", order.id) == 1
+
+
+async def test_paying_again_answers_the_open_attempt(mall: Mall, channel: Channel) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+
+    outcomes = await races.run_together(4, lambda: pay(mall, shop, order))
+
+    assert len({o.value.number for o in outcomes if o.value is not None}) == 1
+    assert await db.value("SELECT count(*) FROM payment") == 1
+
+
+async def test_the_same_news_ten_times_at_once_counts_once(mall: Mall, channel: Channel) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    payment = await pay(mall, shop, order)
+
+    outcomes = await races.run_together(10, lambda: apply(mall, capture_of(mall, payment)))
+
+    assert sorted(o.value or "" for o in outcomes) == ["paid", *["repeat"] * 9]
+    assert await db.value("SELECT paid_fen FROM orders WHERE id = $1", order.id) == 1000
+    assert await db.value("SELECT count(*) FROM event WHERE name = 'order.paid'") == 1
+
+
+@pytest.mark.parametrize("wrong", [{"amount_fen": 999}, {"currency": "USD"}])
+async def test_another_amount_or_currency_pays_nothing_and_asks_a_person(
+    mall: Mall, channel: Channel, wrong: dict[str, object]
+) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    payment = await pay(mall, shop, order)
+
+    assert await apply(mall, capture_of(mall, payment, **wrong)) == "mismatch"
+
+    assert await status_of(order) == "pending_payment"
+    assert await db.value("SELECT kind FROM staff_task") == "payment_mismatch"
+
+
+async def test_money_for_an_unknown_number_becomes_one_task(mall: Mall, channel: Channel) -> None:
+    shop = await a_shop(mall)
+    payment = await pay(mall, shop, await shop.order())
+    stray = capture_of(mall, payment, payment_number="P00000000", channel_txn_id="T1")
+
+    assert [await apply(mall, stray), await apply(mall, stray)] == ["orphan", "orphan"]
+
+    assert await db.value("SELECT count(*) FROM staff_task WHERE kind = 'orphan_payment'") == 1
+
+
+async def test_money_for_a_cancelled_order_is_recorded_and_asks_a_person(mall: Mall, channel: Channel) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    payment = await pay(mall, shop, order)
+    await orders.cancel(mall, order.id, actor=SYSTEM, reason="buyer")
+
+    assert await apply(mall, capture_of(mall, payment)) == "late"
+
+    assert await status_of(order) == "cancelled"
+    assert await db.value("SELECT captured_fen FROM payment") == 1000
+    assert await db.value("SELECT kind FROM staff_task") == "late_payment"
+    assert await shop.stock_now() == (5, 0)
+
+
+async def test_a_second_payment_is_recorded_and_asks_a_person(mall: Mall, channel: Channel) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    first = await pay(mall, shop, order)
+    await payments.mark_closed(first.id, mall.clock.now())
+    second = await pay(mall, shop, order)
+    await apply(mall, capture_of(mall, second))
+
+    assert await apply(mall, capture_of(mall, first)) == "duplicate"
+
+    assert await db.value("SELECT kind FROM staff_task") == "duplicate_payment"
+    assert await db.value("SELECT paid_fen FROM orders WHERE id = $1", order.id) == 1000
+
+
+async def test_a_paid_order_cannot_be_paid_or_cancelled(mall: Mall, channel: Channel) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    await apply(mall, capture_of(mall, await pay(mall, shop, order)))
+
+    with pytest.raises(NothingToPay):
+        await pay(mall, shop, order)
+    with pytest.raises(WrongStatus):
+        await orders.cancel(mall, order.id, actor=SYSTEM, reason="buyer")
+
+
+async def test_somebody_elses_order_looks_like_none(mall: Mall, channel: Channel) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    stranger = await builders.a_member(mall)
+
+    with pytest.raises(OrderNotFound):
+        await orders.pay_with(mall, order.number, provider="till", payer=Payer(member_id=stranger.id))
+    with pytest.raises(OrderNotFound):
+        await orders.cancel_own(mall, order.number, member_id=stranger.id, reason="x")
+
+
+async def test_an_unknown_way_to_pay_is_named(mall: Mall) -> None:
+    shop = await a_shop(mall)
+
+    with pytest.raises(ProviderMissing):
+        await pay(mall, shop, await shop.order())
+
+
+async def test_cancelling_gives_the_stock_back_once(mall: Mall) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+
+    outcomes = await races.run_together(4, lambda: orders.cancel(mall, order.id, actor=SYSTEM, reason="buyer"))
+
+    assert {o.value.status for o in outcomes if o.value is not None} == {"cancelled"}
+    assert await shop.stock_now() == (5, 0)
+    assert await db.value("SELECT count(*) FROM event WHERE name = 'order.cancelled'") == 1
+
+
+async def test_while_the_channel_cannot_be_asked_the_stock_stays_reserved(mall: Mall, channel: Channel) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    await pay(mall, shop, order)
+    channel.says = ConnectionError("no route")
+
+    assert (await orders.cancel(mall, order.id, actor=SYSTEM, reason="buyer")).status == "cancelling"
+    assert await shop.stock_now() == (5, 1)
+
+    channel.says = ChannelState(state="closed")
+    assert (await orders.cancel(mall, order.id, actor=SYSTEM, reason="buyer")).status == "cancelled"
+    assert await shop.stock_now() == (5, 0)
+
+
+async def test_cancelling_finds_out_that_the_money_was_faster(mall: Mall, channel: Channel) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    payment = await pay(mall, shop, order)
+    channel.says = ChannelState(state="captured", capture=capture_of(mall, payment))
+
+    after = await orders.cancel(mall, order.id, actor=Actor(kind="member", id=shop.member.id), reason="buyer")
+
+    assert after.status == "paid"
+    assert await shop.stock_now() == (5, 1)
+
+
+async def test_cancel_and_pay_at_once_end_in_one_of_the_two(mall: Mall, channel: Channel) -> None:
+    for attempt in range(5):
+        shop = await a_shop(mall)
+        order = await shop.order(key=f"key-{attempt:05d}")
+        payment = await pay(mall, shop, order)
+
+        async def either(first: int, order: Order = order, payment: PaymentView = payment) -> object:
+            if first == 0:
+                return await orders.cancel(mall, order.id, actor=SYSTEM, reason="buyer")
+            return await apply(mall, capture_of(mall, payment))
+
+        await races.run_together(2, either)
+
+        status = await status_of(order)
+        captured = await db.value("SELECT captured_fen FROM payment WHERE id = $1", payment.id)
+        tasks = await db.value("SELECT count(*) FROM staff_task WHERE subject_id = $1", payment.number)
+        assert captured == 1000
+        assert (status, tasks, await shop.stock_now()) in [("paid", 0, (5, 1)), ("cancelled", 1, (5, 0))]
+
+
+async def test_the_due_query_cancels_what_is_overdue_and_nothing_else(mall: Mall, clock: FrozenClock, run_job) -> None:
+    shop = await a_shop(mall)
+    due = await shop.order(key="key-00001")
+    clock.advance(timedelta(minutes=20))
+    fresh = await shop.order(key="key-00002")
+    clock.advance(timedelta(minutes=11))
+
+    await run_job(mall, "orders.sweep_unpaid", {})
+
+    assert (await status_of(due), await status_of(fresh)) == ("cancelled", "pending_payment")
+    assert await db.value("SELECT cancel_reason FROM orders WHERE id = $1", due.id) == "pay_timeout"
+    assert await shop.stock_now() == (5, 1)
+
+
+async def test_the_deferred_job_of_an_order_stands_in_the_queue_with_it(mall: Mall) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+
+    assert mall.objects.get(Job, "orders.cancel_unpaid").cron is None
+    assert await db.value("SELECT count(*) FROM pgqueuer WHERE payload::text <> ''") == 1
+    assert order.pay_deadline is not None
+
+
+async def test_after_the_time_to_pay_no_payment_is_opened(mall: Mall, channel: Channel, clock: FrozenClock) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    clock.advance(timedelta(minutes=31))
+
+    with pytest.raises(PayTimeOver):
+        await pay(mall, shop, order)
+
+
+async def test_a_hold_stops_the_code_until_it_is_released(mall: Mall, channel: Channel) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    async with db.transaction():
+        held = await lifecycle.locked(order.id)
+        await orders.put_hold(mall, held, plugin_id="group", code="forming", reason=Text("未成团", "group not full"))
+    await apply(mall, capture_of(mall, await pay(mall, shop, order)))
+    live = "SELECT count(*) FROM pickup_code WHERE order_id = $1 AND state = 'issued'"
+    assert await db.value(live, order.id) == 0
+
+    async with db.transaction():
+        held = await lifecycle.locked(order.id)
+        await orders.release_hold(mall, held, plugin_id="group", code="forming")
+
+    assert await db.value(live, order.id) == 1
