@@ -18,6 +18,7 @@ from core import cache, db, plugin_host
 from core.kernel import logs
 from core.settings import Settings, load_settings
 from core.web import docs, health, mounts
+from core.web.access import AccessLog
 from core.web.context import RequestContext
 from core.web.problems import on_exception
 
@@ -65,7 +66,10 @@ def assemble(mall: Mall, shoppers: Sequence[Any], staff: Sequence[Any], *, lifes
     settings = mall.settings
     _configure_logs(settings)
     app.asgi_handler = RequestContext(
-        app.asgi_handler, trusted_proxies=settings.mall_trusted_proxies, default_lang=settings.mall_locale
+        app.asgi_handler,
+        trusted_proxies=settings.mall_trusted_proxies,
+        default_lang=settings.mall_locale,
+        access=None if settings.mall_env == "test" else AccessLog(as_json=settings.mall_env == "production"),
     )
     return app
 

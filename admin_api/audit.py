@@ -8,6 +8,7 @@ from typing import Annotated
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
+from msgspec import Meta
 
 from core.kernel.mall import Mall
 from core.staff import service
@@ -15,23 +16,25 @@ from core.staff.service import AuditFilter
 from core.staff.types import AuditView, StaffSessionView
 from core.web import Page, Paged, paged
 
+Moment = Annotated[datetime, Meta(tz=True)]
+
 
 @get(
     "/audit", operation_id="list_audit", tags=["audit"], summary="Changes, newest first", opt={"permission": "audit.read"},
     description="Whoever works for some stores sees what happened in those; mall-wide changes need all stores.",
 )  # fmt: skip
-async def list_audit(  # noqa: PLR0913 - one argument a filter
+async def list_audit(
     mall: Mall,
     staff: StaffSessionView,
     page: Page,
     actor_kind: Annotated[str | None, Parameter(max_length=16, description="staff, system, job, plugin")] = None,
-    actor_id: Annotated[int | None, Parameter(ge=1)] = None,
+    actor_id: Annotated[int | None, Parameter(ge=1, le=2**63 - 1)] = None,
     action: Annotated[str | None, Parameter(max_length=64, description="`product.update`, or `product.*`")] = None,
     subject_kind: Annotated[str | None, Parameter(max_length=32)] = None,
     subject_id: Annotated[str | None, Parameter(max_length=64)] = None,
-    store_id: Annotated[int | None, Parameter(ge=1)] = None,
-    since: Annotated[datetime | None, Parameter(description="From this moment on, with its zone.")] = None,
-    until: Annotated[datetime | None, Parameter(description="Before this moment, with its zone.")] = None,
+    store_id: Annotated[int | None, Parameter(ge=1, le=2**63 - 1)] = None,
+    since: Annotated[Moment | None, Parameter(description="From this moment on, with its zone.")] = None,
+    until: Annotated[Moment | None, Parameter(description="Before this moment, with its zone.")] = None,
 ) -> Paged[AuditView]:
     wanted = AuditFilter(
         actor_kind=actor_kind, actor_id=actor_id, action=action, subject_kind=subject_kind, subject_id=subject_id,

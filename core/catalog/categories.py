@@ -127,7 +127,7 @@ async def delete_category(mall: Mall, category_id: int, *, actor: Actor) -> None
     async with db.transaction():
         try:
             gone = await db.fetch_one(CategoryView, "DELETE FROM category WHERE id = $1 RETURNING *", category_id)
-        except asyncpg.ForeignKeyViolationError as exc:
+        except (asyncpg.RestrictViolationError, asyncpg.ForeignKeyViolationError) as exc:  # from 18 on; before
             raise CategoryNotEmpty from exc
         if gone is None:
             raise CategoryNotFound(category=category_id)
@@ -142,13 +142,21 @@ async def ensure_categories(
 
     Keys are the paths as given; spaces around names do not count. Two statements a level.
     """
+    async with db.transaction():
+        return await ensure_in_transaction(mall, paths, actor=actor)
+
+
+async def ensure_in_transaction(
+    mall: Mall, paths: Iterable[tuple[str, ...]], *, actor: Actor
+) -> dict[tuple[str, ...], int]:
+    """Do what ``ensure_categories`` does as a part of the caller's transaction."""
+    db.assert_transaction()
     given = {path: tuple(line(name) for name in path) for path in paths}
     wanted = {path[:depth] for path in given.values() for depth in range(1, len(path) + 1)}
     ids: dict[tuple[str, ...], int] = {}
-    async with db.transaction():
-        for depth in range(1, max(map(len, wanted), default=0) + 1):
-            level = sorted(path for path in wanted if len(path) == depth)
-            ids |= await _ensure_level(mall, level, [ids.get(path[:-1]) for path in level], actor)
+    for depth in range(1, max(map(len, wanted), default=0) + 1):
+        level = sorted(path for path in wanted if len(path) == depth)
+        ids |= await _ensure_level(mall, level, [ids.get(path[:-1]) for path in level], actor)
     return {path: ids[cleaned] for path, cleaned in given.items() if cleaned}
 
 

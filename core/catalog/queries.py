@@ -142,9 +142,8 @@ def list_statement(
                    array_agg(s.id ORDER BY s.position, s.id) AS ids
             FROM sku s LEFT JOIN store_price sp ON sp.sku_id = s.id AND sp.store_id = $1::bigint
             WHERE s.product_id = p.id AND s.active) k ON true
-        ORDER BY {order}""",
-        args,  # noqa: S608 - columns are ours, values are parameters,
-    )
+        ORDER BY {order}"""  # noqa: S608 - columns are ours, values are parameters
+    return sql, args
 
 
 def patterns(q: str) -> list[str]:

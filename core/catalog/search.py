@@ -10,6 +10,7 @@ from core.kernel.mall import Mall
 
 _COLUMNS = """p.id, p.handle, p.title, p.brand, coalesce(p.images->0->>'url', '') AS image_url,
     p.min_price_fen, p.max_price_fen"""
+_SIMILAR = 0.45  # "expresso" finds espresso, "lemon" does not find melon
 _SIMILAR_FROM = 3  # characters: a trigram of fewer says nothing
 
 
@@ -33,9 +34,12 @@ async def search_products(mall: Mall, q: str, *, limit: int = 20, store_id: int 
     if len(found) == limit or len(text) < _SIMILAR_FROM:
         return found
     listed = listed.replace("$3", "$4")
-    return found + await db.fetch(
-        ProductHit,
-        f"""SELECT {_COLUMNS} FROM product p WHERE p.state = 'active' {listed} AND $1 <% p.search_text
-            AND p.id <> ALL($3::bigint[]) ORDER BY word_similarity($1, p.search_text) DESC, p.sort, p.id LIMIT $2""",  # noqa: S608 - constants and names of parameters
-        text, limit - len(found), [hit.id for hit in found], *store,
-    )  # fmt: skip
+    async with db.transaction():  # the threshold of <% is a setting, and must not outlive this search
+        await db.execute(f"SET LOCAL pg_trgm.word_similarity_threshold = {_SIMILAR}")
+        return found + await db.fetch(
+            ProductHit,
+            f"""SELECT {_COLUMNS} FROM product p
+                WHERE p.state = 'active' {listed} AND $1 <% p.search_text AND p.id <> ALL($3::bigint[])
+                ORDER BY word_similarity($1, p.search_text) DESC, p.sort, p.id LIMIT $2""",  # noqa: S608 - constants and names of parameters
+            text, limit - len(found), [hit.id for hit in found], *store,
+        )  # fmt: skip

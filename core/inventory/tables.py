@@ -28,7 +28,10 @@ class Stock(Table, tablename="stock"):
 
 
 class StockMove(Table, tablename="stock_move"):
-    """Append-only. ``kind``: receive, adjust, commit, return. on_hand of a stock row is the sum of its moves."""
+    """Append-only. ``kind``: receive, adjust, commit, return. on_hand of a stock row is the sum of its moves.
+
+    ``request_key`` is the caller's own name for the write: one actor books it once.
+    """
 
     id = BigSerial(primary_key=True)
     sku_id = BigInt()
@@ -41,6 +44,7 @@ class StockMove(Table, tablename="stock_move"):
     reason = Varchar(length=200, default="")
     actor_kind = Varchar(length=16)
     actor_id = BigInt(null=True, default=None)
+    request_key = Varchar(length=64, null=True, default=None)
     at = Timestamptz()
 
 

@@ -25,11 +25,11 @@ _holds: dict[Path, int] = {}
 
 
 class LocalServerFailed(Unavailable):
-    """A server under ``MALL_HOME`` could not be started or used; the reason is the server's own last word."""
+    """A server under ``MALL_HOME`` cannot be used; the reason is the server's own last word."""
 
-    code = "server.not_started"
-    zh = "{server} 无法启动:{reason}"
-    en = "{server} cannot be started: {reason}"
+    code = "server.failed"
+    zh = "{server} 不可用:{reason}"
+    en = "{server} cannot be used: {reason}"
 
 
 @contextlib.contextmanager
@@ -80,7 +80,8 @@ def socket_folder(folder: Path, file_name: str, *, uid: int) -> Path:
         os.chown(short, uid, -1)
     found = short.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
-        raise LocalServerFailed(server=folder.name, reason=f"{short} belongs to somebody else; set MALL_HOME to a shorter path")
+        reason = f"{short} belongs to somebody else; set MALL_HOME to a shorter path"
+        raise LocalServerFailed(server=folder.name, reason=reason)
     return short
 
 

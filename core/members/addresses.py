@@ -28,7 +28,7 @@ RETURNING {_COLUMNS}
 """  # noqa: S608
 
 
-async def list_addresses(mall: Mall, member_id: int) -> list[AddressView]:  # noqa: ARG001
+async def list_addresses(mall: Mall, member_id: int) -> list[AddressView]:
     """List the member's addresses, the default one first."""
     return await db.fetch(
         AddressView,
@@ -37,7 +37,7 @@ async def list_addresses(mall: Mall, member_id: int) -> list[AddressView]:  # no
     )
 
 
-async def get_address(mall: Mall, member_id: int, *, address_id: int) -> AddressView:  # noqa: ARG001
+async def get_address(mall: Mall, member_id: int, *, address_id: int) -> AddressView:
     """Return one address of this member; raises ``AddressNotFound``."""
     found = await db.fetch_one(
         AddressView,
@@ -65,7 +65,7 @@ async def add_address(mall: Mall, member_id: int, *, address: AddressInput) -> A
     return found
 
 
-async def change_address(mall: Mall, member_id: int, *, address_id: int, address: AddressInput) -> AddressView:  # noqa: ARG001
+async def change_address(mall: Mall, member_id: int, *, address_id: int, address: AddressInput) -> AddressView:
     """Write an address anew. Raises ``AddressNotFound``, ``PhoneInvalid``."""
     phone = normal_phone(address.phone)
     async with db.transaction():
@@ -81,7 +81,7 @@ async def change_address(mall: Mall, member_id: int, *, address_id: int, address
     return found
 
 
-async def remove_address(mall: Mall, member_id: int, *, address_id: int) -> None:  # noqa: ARG001
+async def remove_address(mall: Mall, member_id: int, *, address_id: int) -> None:
     """Forget an address; raises ``AddressNotFound``. Orders keep their own copy."""
     if not await db.execute("DELETE FROM member_address WHERE member_id = $1 AND id = $2", member_id, address_id):
         raise AddressNotFound

@@ -36,7 +36,7 @@ class Extras(msgspec.Struct, frozen=True):
 
 
 async def list_members(
-    mall: Mall,  # noqa: ARG001 - every service gets the mall first
+    mall: Mall,
     *,
     scope: tuple[int, ...] | None = None,
     q: str = "",
@@ -55,7 +55,7 @@ async def list_members(
     return await db.fetch(MemberView, _LIST, scope, before_id, q, phone, starts, state, store_id, limit)
 
 
-async def get_in_scope(mall: Mall, member_id: int, *, scope: tuple[int, ...] | None = None) -> MemberView:  # noqa: ARG001
+async def get_in_scope(mall: Mall, member_id: int, *, scope: tuple[int, ...] | None = None) -> MemberView:
     """Return one member; ``MemberNotFound`` also outside of ``scope`` (``None``: all stores)."""
     found = await db.fetch_one(
         MemberView,

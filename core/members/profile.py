@@ -25,7 +25,7 @@ UPDATE member SET nickname = CASE WHEN $2 THEN $3 ELSE nickname END, avatar_url 
 """
 
 
-async def get_member(mall: Mall, member_id: int) -> MemberView:  # noqa: ARG001 - every service gets the mall first
+async def get_member(mall: Mall, member_id: int) -> MemberView:
     """Return one member; raises ``MemberNotFound``."""
     found = await db.fetch_one(MemberView, "SELECT * FROM member WHERE id = $1", member_id)
     if found is None:
@@ -61,7 +61,7 @@ async def give_consent(mall: Mall, member_id: int, *, kind: str, version: str, g
     return found
 
 
-async def list_consents(mall: Mall, member_id: int) -> list[ConsentView]:  # noqa: ARG001
+async def list_consents(mall: Mall, member_id: int) -> list[ConsentView]:
     """Return the present answer of each kind."""
     return await db.fetch(
         ConsentView,

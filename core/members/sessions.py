@@ -66,7 +66,9 @@ async def sign_in(
             " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
             member.id, ids.token_hash(token), source.channel, now, now + LIFETIME, client[:200],
         )  # fmt: skip
-    view = MemberSessionView(session_id=session_id, member_id=member.id, member_number=member.number, channel=source.channel)
+    view = MemberSessionView(
+        session_id=session_id, member_id=member.id, member_number=member.number, channel=source.channel
+    )
     return token, view, joined
 
 
@@ -113,7 +115,9 @@ async def list_sessions(mall: Mall, member_id: int) -> list[MemberSessionInfo]:
 async def sign_out(mall: Mall, session: MemberSessionView) -> None:
     """End this session; twice is harmless."""
     await db.execute(
-        "UPDATE member_session SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL", session.session_id, mall.clock.now()
+        "UPDATE member_session SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+        session.session_id,
+        mall.clock.now(),
     )
 
 

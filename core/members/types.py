@@ -51,8 +51,8 @@ class JoinSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     channel: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$")] = "miniprogram"
-    store_id: Annotated[int, Meta(ge=1, le=2**62)] | None = None
-    staff_id: Annotated[int, Meta(ge=1, le=2**62)] | None = None
+    store_id: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    staff_id: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     code: Annotated[str, Meta(max_length=64)] | None = None
 
 
@@ -62,7 +62,7 @@ class ProfileChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     nickname: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
     avatar_url: Annotated[str, Meta(max_length=500, pattern=r"^(https?://\S+)?$")] | UnsetType = UNSET
     gender: Literal["", "female", "male", "other"] | UnsetType = UNSET
-    born_on: date | None | UnsetType = UNSET
+    born_on: date | UnsetType | None = UNSET
 
 
 class AddressInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -32,6 +32,4 @@ async def forget_old(mall: Mall, _payload: dict[str, Any]) -> None:
     """Delete codes, and sessions that ended long ago: phone numbers and addresses are not kept without need."""
     now = mall.clock.now()
     await db.execute("DELETE FROM login_code WHERE created_at < $1", now - _CODES_KEPT)
-    await db.execute(
-        "DELETE FROM member_session WHERE expires_at < $1 OR revoked_at < $1", now - _SESSIONS_KEPT
-    )
+    await db.execute("DELETE FROM member_session WHERE expires_at < $1 OR revoked_at < $1", now - _SESSIONS_KEPT)

@@ -208,8 +208,11 @@ async def _listen(mall: Mall, ready: asyncio.Event) -> None:
         try:
             async with mall.redis.pubsub() as pubsub:
                 await pubsub.subscribe(CHANNEL)
-                async for message in pubsub.listen():
-                    # The first message confirms the subscription: read once more, a change may have been missed.
+                while True:
+                    message = await pubsub.get_message(timeout=POLL_S)
+                    if message is None:
+                        continue
+                    # The first message confirms the subscription: read then too, a change may have been missed.
                     await refresh(mall)
                     if message["type"] == "subscribe":
                         ready.set()

@@ -19,7 +19,7 @@ _TARGETS = {"line": 0, "order": 1, "freight": 2}
 _Proposal = tuple[str, Adjustment]
 
 
-def start_quote(  # noqa: PLR0913 - the parts of a quote
+def start_quote(
     *,
     member_id: int | None,
     store_id: int | None,
@@ -89,8 +89,8 @@ def apply_stage(
                 left[key] += part
             applied.append(_apply(stage, plugin_id, adjustment, amount_fen, parts))
 
-    assert freight_fen >= 0  # noqa: S101 - the clamp's promise
-    assert all(fen >= 0 for fen in left.values())  # noqa: S101
+    assert freight_fen >= 0
+    assert all(fen >= 0 for fen in left.values())
     rest_fen = sum(left.values())
     return replace(
         quote,

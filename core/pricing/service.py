@@ -22,7 +22,7 @@ log = structlog.get_logger("mall.pricing")
 _HOOK = "price_adjustments"
 
 
-async def quote(  # noqa: PLR0913 - what a price depends on
+async def quote(
     mall: Mall,
     *,
     member_id: int | None,

@@ -45,7 +45,7 @@ SELECT id, actor_kind, actor_id, actor_name, action, subject_kind, subject_id, s
 
 
 async def list_audit(
-    mall: Mall,  # noqa: ARG001 - every service gets the mall first
+    mall: Mall,
     wanted: AuditFilter,
     *,
     scope: tuple[int, ...] | None = None,

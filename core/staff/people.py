@@ -29,7 +29,9 @@ SELECT p.id, p.login, p.name, p.phone, p.state, p.all_stores, p.created_at, p.si
   FROM staff p
 """
 # Whoever works for some stores only sees the colleagues of those stores.
-_IN_SCOPE = "($1::bigint[] IS NULL OR EXISTS (SELECT 1 FROM staff_store w WHERE w.staff_id = p.id AND w.store_id = ANY($1)))"
+_IN_SCOPE = (
+    "($1::bigint[] IS NULL OR EXISTS (SELECT 1 FROM staff_store w WHERE w.staff_id = p.id AND w.store_id = ANY($1)))"
+)
 
 
 async def create_staff(
@@ -93,7 +95,9 @@ async def update_staff(mall: Mall, staff_id: int, *, change: StaffChange, actor:
             await end_sessions(mall, staff_id)
         after = await _staff(staff_id)
         if after != before:
-            audit.record(mall, actor, "staff.update", subject_kind="staff", subject_id=staff_id, before=before, after=after)
+            audit.record(
+                mall, actor, "staff.update", subject_kind="staff", subject_id=staff_id, before=before, after=after
+            )
     return after
 
 
@@ -144,16 +148,16 @@ async def create_owner(mall: Mall, login: str, password: str, *, name: str = "Ow
     return view
 
 
-async def get_staff(mall: Mall, staff_id: int, *, scope: tuple[int, ...] | None = None) -> StaffView:  # noqa: ARG001
+async def get_staff(mall: Mall, staff_id: int, *, scope: tuple[int, ...] | None = None) -> StaffView:
     """Return one person; ``StaffNotFound`` also outside of ``scope`` (``None``: all stores)."""
-    found = await db.fetch_one(StaffView, f"{_STAFF} WHERE {_IN_SCOPE} AND p.id = $2", scope, staff_id)  # noqa: S608
+    found = await db.fetch_one(StaffView, f"{_STAFF} WHERE {_IN_SCOPE} AND p.id = $2", scope, staff_id)
     if found is None:
         raise StaffNotFound
     return found
 
 
 async def list_staff(
-    mall: Mall,  # noqa: ARG001 - every service gets the mall first
+    mall: Mall,
     *,
     scope: tuple[int, ...] | None = None,
     q: str = "",
@@ -164,7 +168,7 @@ async def list_staff(
     """List people by id; ``q`` is a part of the login or the name."""
     return await db.fetch(
         StaffView,
-        f"{_STAFF} WHERE {_IN_SCOPE} AND p.id > $2 AND ($3 = '' OR strpos(p.login || ' ' || lower(p.name), lower($3)) > 0)"  # noqa: S608
+        f"{_STAFF} WHERE {_IN_SCOPE} AND p.id > $2 AND ($3 = '' OR strpos(p.login || ' ' || lower(p.name), lower($3)) > 0)"
         " AND ($4::text IS NULL OR p.state = $4) ORDER BY p.id LIMIT $5",
         scope, after_id, q, state, limit,
     )  # fmt: skip

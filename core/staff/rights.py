@@ -85,5 +85,7 @@ async def of_staff(staff_id: int) -> Rights:
 
 async def of_roles(roles: Iterable[str]) -> frozenset[str]:
     """Return the permissions of the roles with these codes together."""
-    found = await db.rows("SELECT DISTINCT unnest(permissions) AS name FROM staff_role WHERE code = ANY($1)", list(roles))
+    found = await db.rows(
+        "SELECT DISTINCT unnest(permissions) AS name FROM staff_role WHERE code = ANY($1)", list(roles)
+    )
     return frozenset(r["name"] for r in found)

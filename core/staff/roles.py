@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 _ROLE = "SELECT id, code, name, permissions FROM staff_role"
 
 
-async def create_role(mall: Mall, code: str, *, name: str, permissions: Sequence[str], actor: Actor = SYSTEM) -> RoleView:
+async def create_role(
+    mall: Mall, code: str, *, name: str, permissions: Sequence[str], actor: Actor = SYSTEM
+) -> RoleView:
     """Create a role. Raises ``RoleCodeTaken``, and ``NotYoursToGrant`` for a permission that ``actor`` lacks."""
     async with rights.changing(actor) as own:
         own.require(_mall_wide(permissions))
@@ -51,10 +53,15 @@ async def update_role(mall: Mall, role_id: int, *, change: RoleChange, actor: Ac
         )
         own.require(_mall_wide((*before.permissions, *after.permissions)))
         await db.execute(
-            "UPDATE staff_role SET name = $2, permissions = $3 WHERE id = $1", role_id, after.name, list(after.permissions)
+            "UPDATE staff_role SET name = $2, permissions = $3 WHERE id = $1",
+            role_id,
+            after.name,
+            list(after.permissions),
         )
         if after != before:
-            audit.record(mall, actor, "role.update", subject_kind="role", subject_id=role_id, before=before, after=after)
+            audit.record(
+                mall, actor, "role.update", subject_kind="role", subject_id=role_id, before=before, after=after
+            )
     return after
 
 
@@ -72,12 +79,12 @@ async def delete_role(mall: Mall, role_id: int, *, actor: Actor) -> None:
         audit.record(mall, actor, "role.delete", subject_kind="role", subject_id=role_id, before=before)
 
 
-async def list_roles(mall: Mall) -> list[RoleView]:  # noqa: ARG001 - every service gets the mall first
+async def list_roles(mall: Mall) -> list[RoleView]:
     """List all roles by code; a mall has a handful."""
     return await db.fetch(RoleView, f"{_ROLE} ORDER BY code")
 
 
-async def get_role(mall: Mall, role_id: int) -> RoleView:  # noqa: ARG001
+async def get_role(mall: Mall, role_id: int) -> RoleView:
     """Return one role; raises ``RoleNotFound``."""
     return await _role(role_id)
 

@@ -46,7 +46,9 @@ SELECT id, $4, $3, $5, $6, $7 FROM person RETURNING id
 """
 
 
-async def sign_in(mall: Mall, login: str, password: str, *, ip: str = "", client: str = "") -> tuple[str, StaffSessionView]:
+async def sign_in(
+    mall: Mall, login: str, password: str, *, ip: str = "", client: str = ""
+) -> tuple[str, StaffSessionView]:
     """Open a session and return its token, which is shown once, and the session.
 
     Raises ``StaffSignInFailed`` (the same for every reason), ``RateLimited`` after too many tries of a login or from an
@@ -64,7 +66,14 @@ async def sign_in(mall: Mall, login: str, password: str, *, ip: str = "", client
     token, now = ids.new_token(), mall.clock.now()
     async with db.transaction():
         opened = await db.value(
-            _OPEN, person["id"], person["password_hash"], now, ids.token_hash(token), now + LIFETIME, ip[:64], client[:200]
+            _OPEN,
+            person["id"],
+            person["password_hash"],
+            now,
+            ids.token_hash(token),
+            now + LIFETIME,
+            ip[:64],
+            client[:200],
         )
         if opened is None:
             raise StaffSignInFailed
@@ -88,7 +97,9 @@ async def sign_out(mall: Mall, session: StaffSessionView) -> None:
     """End this session; twice is harmless."""
     async with db.transaction():
         ended = await db.execute(
-            "UPDATE staff_session SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL", session.session_id, mall.clock.now()
+            "UPDATE staff_session SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+            session.session_id,
+            mall.clock.now(),
         )
         if ended:
             audit.record(mall, session.actor, "staff.sign_out", subject_kind="staff", subject_id=session.staff_id)
@@ -108,7 +119,10 @@ async def change_password(mall: Mall, session: StaffSessionView, *, present: str
     new_hash = await passwords.hash_password(new, login=session.login)
     async with db.transaction():
         changed = await db.execute(
-            "UPDATE staff SET password_hash = $3 WHERE id = $1 AND password_hash = $2", session.staff_id, old_hash, new_hash
+            "UPDATE staff SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+            session.staff_id,
+            old_hash,
+            new_hash,
         )
         if not changed:
             raise PasswordWrong

@@ -85,17 +85,18 @@ PermissionName = Annotated[str, Meta(max_length=128, pattern=r"^(\*|[a-z][a-z0-9
 RoleCode = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 PersonName = Annotated[str, Meta(min_length=1, max_length=64)]
 Phone = Annotated[str, Meta(max_length=20)]
+StoreId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
 class StaffChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to change of a person; what is absent stays. ``roles`` and ``store_ids`` replace the present ones."""
 
     name: PersonName | UnsetType = UNSET
-    phone: Phone | None | UnsetType = UNSET
+    phone: Phone | UnsetType | None = UNSET
     state: Literal["active", "disabled"] | UnsetType = UNSET
     all_stores: bool | UnsetType = UNSET
     roles: Annotated[list[RoleCode], Meta(max_length=50)] | UnsetType = UNSET
-    store_ids: Annotated[list[int], Meta(max_length=5000)] | UnsetType = UNSET
+    store_ids: Annotated[list[StoreId], Meta(max_length=5000)] | UnsetType = UNSET
 
 
 class RoleChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

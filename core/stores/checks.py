@@ -13,11 +13,12 @@ from msgspec import UNSET
 from core.kernel.errors import Problem
 from core.stores import coords, hours
 from core.stores.errors import CoordinatesInvalid, problem
-from core.stores.types import StoreChange, StoreDraft
+from core.stores.types import CoordSys, StoreChange, StoreDraft
 
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LENGTHS = {
-    "name": 128, "province": 64, "city": 64, "district": 64, "address": 300, "postcode": 16, "phone": 64, "notice": 2000,
+    "name": 128, "province": 64, "city": 64, "district": 64, "address": 300, "postcode": 16, "phone": 64,
+    "notice": 2000,
 }  # fmt: skip
 _FIELDS = tuple(name for name in StoreChange.__struct_fields__ if name != "coord_sys")
 _NOTE = 200
@@ -48,15 +49,23 @@ def columns(change: StoreChange) -> tuple[dict[str, Any], list[Problem]]:
     if "lat" in given or "lng" in given:
         lat, lng = given.pop("lat", None), given.pop("lng", None)
         try:
-            if (lat is None) != (lng is None):
-                raise CoordinatesInvalid
-            given["lat"], given["lng"] = (None, None) if lat is None or lng is None else coords.to_gcj02(lat, lng, system)
+            given["lat"], given["lng"] = _position(lat, lng, system)
             given["coord_sys_given"] = system
         except CoordinatesInvalid as refused:
             found.append(refused.as_problem())
     if b"\\u0000" in msgspec.json.encode(given):
-        found.append(problem("stores.text_invalid", "文本含有无法保存的字符。", "A text has a character that cannot be kept."))
+        found.append(
+            problem("stores.text_invalid", "文本含有无法保存的字符。", "A text has a character that cannot be kept.")
+        )
     return given, found
+
+
+def _position(lat: float | None, lng: float | None, system: CoordSys) -> tuple[float | None, float | None]:
+    if lat is None and lng is None:
+        return None, None
+    if lat is None or lng is None:
+        raise CoordinatesInvalid
+    return coords.to_gcj02(lat, lng, system)
 
 
 def _text(name: str, value: str, found: list[Problem]) -> str:
@@ -97,7 +106,7 @@ def _services(_name: str, value: tuple[str, ...], _found: list[Problem]) -> tupl
 
 def _hours(_name: str, value: Any, found: list[Problem]) -> Any:
     found += hours.check_hours(value)
-    return {day: spans for day, spans in value.items() if spans}  # a day without spans is a closed day, like a missing one
+    return {day: spans for day, spans in value.items() if spans}  # a day without spans is closed, like a missing one
 
 
 def _exceptions(_name: str, value: Any, found: list[Problem]) -> Any:
@@ -119,7 +128,12 @@ def _exceptions(_name: str, value: Any, found: list[Problem]) -> Any:
 def _extra(_name: str, value: dict[str, object], found: list[Problem]) -> dict[str, object]:
     if len(msgspec.json.encode(value)) > _EXTRA_BYTES:
         found.append(
-            problem("stores.extra_too_large", "附加信息最多 {most} 字节。", "Extra is at most {most} bytes.", most=_EXTRA_BYTES)
+            problem(
+                "stores.extra_too_large",
+                "附加信息最多 {most} 字节。",
+                "Extra is at most {most} bytes.",
+                most=_EXTRA_BYTES,
+            )
         )
     return value
 

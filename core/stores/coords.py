@@ -2,10 +2,10 @@
 
 Pure functions on degrees, always ``(lat, lng)``. The mall stores GCJ-02.
 
-Source of the formulas and constants: the publicly known reconstruction of GCJ-02 and BD-09, as described in "Restrictions
-on geographic data in China" (Wikipedia) and used by the eviltransform and coordtransform projects: Krasovsky 1940
-ellipsoid, a sum of sines as the offset, and for BD-09 a rotation in polar coordinates plus a shift. The inverses have
-no closed form; they are found by iterating the forward function to 1e-9 degrees (0.1 mm).
+Source of the formulas and constants: the publicly known reconstruction of GCJ-02 and BD-09, as described in
+"Restrictions on geographic data in China" (Wikipedia) and used by the eviltransform and coordtransform projects:
+Krasovsky 1940 ellipsoid, a sum of sines as the offset, and for BD-09 a rotation in polar coordinates plus a shift. The
+inverses have no closed form; they are found by iterating the forward function to 1e-9 degrees (0.1 mm).
 """
 
 from __future__ import annotations

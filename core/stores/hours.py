@@ -2,8 +2,8 @@
 
 The rules:
 
-- Hours are wall-clock time in the store's zone, and a span belongs to the day on which it starts. ``("22:00", "02:00")``
-  on Friday is Friday's night, also at one o'clock on Saturday.
+- Hours are wall-clock time in the store's zone, and a span belongs to the day on which it starts:
+  ``("22:00", "02:00")`` on Friday is Friday's night, also at one o'clock on Saturday.
 - A date exception replaces the spans that start on that date. So closing Saturday does not cut Friday's night short,
   and closing Friday closes Saturday's first hours too.
 - Where a clock change makes a wall-clock time happen twice, the first is meant; where it leaves one out, the moment
@@ -28,6 +28,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES = 1440
 MAX_SPANS = 8
 MAX_EXCEPTIONS = 400
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -41,7 +42,7 @@ def reason(store: Opening, at: datetime) -> OpenReason:
     """Say why ``store`` is open or not at ``at``."""
     if store.state != "active":
         return "not_active"
-    if store.closed_from is not None and store.closed_from <= at and (store.closed_until is None or at < store.closed_until):
+    if store.closed_from is not None and store.closed_from <= at < (store.closed_until or _NEVER):
         return "temporarily_closed"
     if not store.hours and not store.exceptions:
         return "hours_unknown"
@@ -141,13 +142,18 @@ def check_exceptions(exceptions: Exceptions) -> list[Problem]:
     if len(exceptions) > MAX_EXCEPTIONS:
         found.append(
             problem(
-                "stores.exceptions_too_many", "例外日期最多 {most} 天。", "At most {most} date exceptions.", most=MAX_EXCEPTIONS
+                "stores.exceptions_too_many",
+                "例外日期最多 {most} 天。",
+                "At most {most} date exceptions.",
+                most=MAX_EXCEPTIONS,
             )
         )
     for day, exception in exceptions.items():
         if not _is_date(day):
             found.append(
-                problem("stores.exception_invalid", "例外日期“{day}”无效。", "“{day}” is not a date (2026-02-17).", day=day)
+                problem(
+                    "stores.exception_invalid", "例外日期“{day}”无效。", "“{day}” is not a date (2026-02-17).", day=day
+                )
             )
         if exception.closed == bool(exception.spans):
             found.append(
@@ -168,7 +174,11 @@ def check_exceptions(exceptions: Exceptions) -> list[Problem]:
 def _check_spans(day: str, spans: Sequence[Span]) -> Iterable[Problem]:
     if len(spans) > MAX_SPANS:
         yield problem(
-            "stores.hours_invalid", "{day}:时段最多 {most} 个。", "{day}: at most {most} spans.", day=day, most=MAX_SPANS
+            "stores.hours_invalid",
+            "{day}:时段最多 {most} 个。",
+            "{day}: at most {most} spans.",
+            day=day,
+            most=MAX_SPANS,
         )
     for opens, closes in spans:
         if not _CLOCK.fullmatch(opens) or not (_CLOCK.fullmatch(closes) or closes == "24:00") or opens == closes:
@@ -189,13 +199,16 @@ def _minutes(spans: Sequence[Span]) -> list[tuple[int, int]]:
 
 def _is_date(day: str) -> bool:
     try:
-        return bool(_DATE.fullmatch(day)) and date.fromisoformat(day) is not None
+        date.fromisoformat(day)
     except ValueError:
         return False
+    return bool(_DATE.fullmatch(day))  # fromisoformat reads 20260217 too, which would never be found by its date
 
 
 def _unknown_day(day: str) -> Problem:
-    return problem("stores.hours_invalid", "“{day}”不是星期(mon 到 sun)。", "“{day}” is not a weekday (mon to sun).", day=day)
+    return problem(
+        "stores.hours_invalid", "“{day}”不是星期(mon 到 sun)。", "“{day}” is not a weekday (mon to sun).", day=day
+    )
 
 
 def _overlap(day: str) -> Problem:

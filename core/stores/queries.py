@@ -80,7 +80,8 @@ async def set_close(
         StoreView,
         """
 UPDATE store SET closed_from = $2, closed_until = $3, closed_reason = $4, version = version + 1, updated_at = $5
-WHERE id = $1 AND (closed_from, closed_until, closed_reason) IS DISTINCT FROM ($2::timestamptz, $3::timestamptz, $4::text)
+WHERE id = $1
+  AND (closed_from, closed_until, closed_reason) IS DISTINCT FROM ($2::timestamptz, $3::timestamptz, $4::text)
 RETURNING *""",
         store_id,
         since,
@@ -110,7 +111,8 @@ async def ids_by_code(codes: Sequence[str]) -> dict[str, int]:
 async def ids(where: StoreFilter) -> list[int]:
     found = await db.rows(
         """
-SELECT id FROM store WHERE state = $1 AND ($2 = '' OR city = $2) AND ($3::text IS NULL OR $3 = ANY(services)) ORDER BY id""",
+SELECT id FROM store
+WHERE state = $1 AND ($2 = '' OR city = $2) AND ($3::text IS NULL OR $3 = ANY(services)) ORDER BY id""",
         where.state or "active",
         where.city,
         where.service,
@@ -123,8 +125,8 @@ async def page(where: StoreFilter, *, after: int, limit: int) -> list[StoreView]
         StoreView,
         """
 SELECT * FROM store
-WHERE id > $1 AND ($2 = '' OR city = $2) AND ($3::text IS NULL OR $3 = ANY(services)) AND ($4::text IS NULL OR state = $4)
-  AND search_text LIKE ALL ($5::text[]) AND ($6::bigint[] IS NULL OR id = ANY($6))
+WHERE id > $1 AND ($2 = '' OR city = $2) AND ($3::text IS NULL OR $3 = ANY(services))
+  AND ($4::text IS NULL OR state = $4) AND search_text LIKE ALL ($5::text[]) AND ($6::bigint[] IS NULL OR id = ANY($6))
 ORDER BY id LIMIT $7""",
         after,
         where.city,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -81,7 +82,7 @@ async def active_points(
 
 
 async def search_stores(mall: Mall, q: str, *, limit: int = 20) -> list[StoreView]:
-    """Return active stores whose name, code or address has every word of ``q``, the best first; similar ones if none."""
+    """Return active stores whose name, code or address has every word of ``q``, the best first; else similar ones."""
     q = q.strip().replace("\0", "")
     return await queries.search(q, limit=limit) if q else []
 
@@ -147,7 +148,13 @@ async def update_store(mall: Mall, store_id: int, change: StoreChange, *, versio
 
 
 async def close_temporarily(
-    mall: Mall, store_id: int, *, since: datetime | None = None, until: datetime | None = None, reason: str = "", actor: Actor
+    mall: Mall,
+    store_id: int,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    reason: str = "",
+    actor: Actor,
 ) -> StoreView:
     """Close a store from ``since`` (now, if ``None``) until ``until`` (until reopened, if ``None``).
 
@@ -173,14 +180,15 @@ async def upsert_stores(
     A draft that cannot be used is rejected alone, with its reasons. What is the same already is not written, audited or
     announced. ``dry_run`` says what would happen and undoes it.
     """
-    try:
-        async with db.transaction():
-            results = await upsert_in_transaction(mall, drafts, actor=actor)
-            if dry_run:
+    async with db.transaction():
+        if not dry_run:
+            return await upsert_in_transaction(mall, drafts, actor=actor)
+        results: list[UpsertResult] = []
+        with contextlib.suppress(_Undo):
+            async with db.savepoint():
+                results = await upsert_in_transaction(mall, drafts, actor=actor)
                 raise _Undo
-    except _Undo:
-        return [msgspec.structs.replace(r, store_id=None) if r.outcome == "created" else r for r in results]
-    return results
+    return [msgspec.structs.replace(r, store_id=None) if r.outcome == "created" else r for r in results]
 
 
 async def upsert_in_transaction(mall: Mall, drafts: Sequence[StoreDraft], *, actor: Actor) -> list[UpsertResult]:
@@ -192,9 +200,8 @@ async def upsert_in_transaction(mall: Mall, drafts: Sequence[StoreDraft], *, act
     for position, draft in enumerate(drafts):
         row, problems = checks.columns(draft)
         if draft.code in seen:
-            problems.append(
-                problem("stores.code_twice", "门店编码“{store}”重复出现。", "The store code “{store}” comes twice.", store=draft.code)
-            )
+            zh, en = "门店编码“{store}”重复出现。", "The store code “{store}” comes twice."
+            problems.append(problem("stores.code_twice", zh, en, store=draft.code))
         seen.add(draft.code)
         if problems:
             rejected[position] = tuple(problems)
@@ -209,7 +216,8 @@ async def upsert_in_transaction(mall: Mall, drafts: Sequence[StoreDraft], *, act
     for code, (store_id, created) in written.items():
         _record(mall, actor, "store.import", store_id, before=None, after={"code": code, "created": created})
         origin = _origin(store_id, actor)
-        emit(mall, StoreCreated(store_id=store_id, origin=origin) if created else StoreChanged(store_id=store_id, origin=origin))
+        event = StoreCreated if created else StoreChanged
+        emit(mall, event(store_id=store_id, origin=origin))
     return [
         UpsertResult(code=draft.code, outcome="rejected", problems=rejected[position])
         if position in rejected
@@ -219,7 +227,7 @@ async def upsert_in_transaction(mall: Mall, drafts: Sequence[StoreDraft], *, act
 
 
 class _Undo(Exception):
-    """Ends the transaction of a dry run."""
+    """Takes back what a dry run wrote."""
 
 
 def _result(code: str, written: Mapping[str, tuple[int, bool]], known: Mapping[str, int]) -> UpsertResult:

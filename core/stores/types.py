@@ -72,7 +72,7 @@ class StoreView(Opening, frozen=True, kw_only=True):
 
 
 class StoreChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What to change of a store; a field that is not given stays. ``lat`` and ``lng`` come together, in ``coord_sys``."""
+    """What to change of a store; what is not given stays. ``lat`` and ``lng`` come together, in ``coord_sys``."""
 
     name: str | UnsetType = UNSET
     kind: StoreKind | UnsetType = UNSET
@@ -95,11 +95,14 @@ class StoreChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class StoreDraft(StoreChange, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A store as it comes from a form or a file. What is not given has its default when the store is new, and stays
-    as it is when ``upsert_stores`` meets a store that is known."""
+    """A store as it comes from a form or a file.
+
+    What is not given has its default when the store is new, and stays as it is when ``upsert_stores`` meets a store
+    that is known.
+    """
 
     code: str
-    name: str
+    name: str  # pyright: ignore[reportGeneralTypeIssues] - required here; fields are given by keyword, so order is free
 
 
 class StoreFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +140,7 @@ class CityCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpsertResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one draft, in the order of the drafts. ``rejected`` says why in ``problems``; nothing was written."""
+    """What became of one draft, in the order of the drafts. ``rejected`` says why; nothing was written."""
 
     code: str
     outcome: Literal["created", "changed", "unchanged", "rejected"]

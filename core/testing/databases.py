@@ -67,7 +67,9 @@ async def ensure_template(url: str, plugin_modules: Sequence[str]) -> str:
     try:
         await admin.execute(f"SELECT pg_advisory_lock({_LOCK})")
         if await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-            return name
+            if not await broken_apps(url, name):
+                return name
+            await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
         building = f"{name}_building"
         await admin.execute(f'DROP DATABASE IF EXISTS "{building}" WITH (FORCE)')
         await admin.execute(f'CREATE DATABASE "{building}"')

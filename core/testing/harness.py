@@ -69,6 +69,11 @@ async def shut(mall: Mall) -> None:
         await mall.redis.aclose()
 
 
+def make_app(mall: Mall) -> Any:
+    """Make the real app around a mall that is already booted."""
+    return importlib.import_module("app").create_app(mall=mall)  # the one module above the kit
+
+
 class MallTransport(httpx.AsyncBaseTransport):
     """Carry requests to the app of a mall, made when the first one comes."""
 
@@ -78,9 +83,7 @@ class MallTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self._inner is None:
-            create_app: Any = importlib.import_module("app").create_app
-            app = create_app(mall=await self._mall())
-            self._inner = httpx.ASGITransport(app, raise_app_exceptions=False)
+            self._inner = httpx.ASGITransport(make_app(await self._mall()), raise_app_exceptions=False)
         return await self._inner.handle_async_request(request)
 
 

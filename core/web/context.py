@@ -5,35 +5,34 @@ Plain ASGI around the whole app, so that 404s have an id too; written to cost a 
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from typing import TYPE_CHECKING
 
-import structlog
-
 from core.kernel import request as request_info
 from core.kernel.i18n import DEFAULT_LANG, Lang, negotiate
-from core.kernel.ids import new_token
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+    from core.web.access import AccessLog
+
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
-log = structlog.get_logger("mall.access")
 
 
 class RequestContext:
     """Wrap ``app``. ``trusted_proxies`` is how many proxies of ours stand in front (``MALL_TRUSTED_PROXIES``)."""
 
-    __slots__ = ("access_log", "app", "default_lang", "trusted_proxies")
+    __slots__ = ("access", "app", "default_lang", "trusted_proxies")
 
     def __init__(
-        self, app: ASGIApp, *, trusted_proxies: int = 0, default_lang: Lang = DEFAULT_LANG, access_log: bool = True
+        self, app: ASGIApp, *, trusted_proxies: int = 0, default_lang: Lang = DEFAULT_LANG, access: AccessLog | None = None
     ) -> None:
         self.app = app
         self.trusted_proxies = trusted_proxies
         self.default_lang: Lang = default_lang
-        self.access_log = access_log
+        self.access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,7 +47,7 @@ class RequestContext:
                 given_id = value
             elif name == b"x-forwarded-for":
                 forwarded = value if forwarded is None else forwarded + b"," + value
-        request_id = given_id.decode() if given_id and _SANE_ID.fullmatch(given_id) else new_token()[:16]
+        request_id = given_id.decode() if given_id and _SANE_ID.fullmatch(given_id) else os.urandom(8).hex()
         lang = negotiate(language.decode("latin-1"), self.default_lang) if language else self.default_lang
         ip = client_ip(scope.get("client"), forwarded, self.trusted_proxies)
         id_header = (b"x-request-id", request_id.encode())
@@ -65,15 +64,9 @@ class RequestContext:
         try:
             await self.app(scope, receive, send_with_id)
         finally:
-            if self.access_log:
-                log.info(
-                    "http",
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=status,
-                    ms=round((time.perf_counter() - started) * 1000, 1),
-                    ip=ip,
-                )
+            if self.access is not None:
+                ms = round((time.perf_counter() - started) * 1000, 1)
+                self.access.add(scope["method"], scope["path"], status, ms, ip, request_id)
             request_info.current.reset(token)
 
 

@@ -6,10 +6,13 @@ asks for the document. What every operation can answer is added here, so that ha
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
+import msgspec
 from litestar import Litestar, Router, get
+from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin  # the public plugin interface, its struct case
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Server
@@ -22,9 +25,14 @@ from core.web import errors, mounts
 from core.web.problems import MEDIA_TYPE, ProblemDocument, describe, example
 
 if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import SchemaCreator
+    from litestar.openapi.spec import Schema
+    from litestar.typing import FieldDefinition
+
     from core.kernel.mall import Mall
 
 VERSION = "1.0.0"
+_REF = "#/components/schemas/"
 _SECURITY = {"storefront": "memberSession", "admin": "staffSession"}
 _SESSION_OVER: dict[str, type[MallError]] = {"memberSession": MemberSessionInvalid, "staffSession": StaffSessionInvalid}
 _TITLE = {"storefront": "Storefront API", "admin": "Admin API"}
@@ -49,6 +57,7 @@ def build(mall: Mall, face: str, routers: Sequence[Router]) -> dict[str, Any]:
         route_handlers=[*routers, _catalogue],
         dependencies=mounts.DEPENDENCIES,
         signature_namespace=mounts.NAMESPACE,
+        plugins=[_Described()],
         logging_config=None,
         openapi_config=OpenAPIConfig(
             title=f"{mall.settings.mall_name} {_TITLE[face]}",
@@ -72,9 +81,21 @@ def build(mall: Mall, face: str, routers: Sequence[Router]) -> dict[str, Any]:
                     operation = document["paths"][route.path_format].get(method.lower())
                     if operation is not None:
                         _complete(operation, handler, scheme, route.path_format)
+    document = _named(document)
     tags = {t for path in document["paths"].values() for op in path.values() for t in op.get("tags", ())}
     document["tags"] = [{"name": tag} for tag in sorted(tags)]
     return document
+
+
+class _Described(StructSchemaPlugin):
+    """Litestar's schema of a struct, with the struct's docstring as its description."""
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Schema:
+        schema = super().to_openapi_schema(field_definition, schema_creator)
+        kind = get_origin(field_definition.annotation) or field_definition.annotation
+        if kind.__doc__ and kind.__doc__ != msgspec.Struct.__doc__:
+            schema.description = inspect.cleandoc(kind.__doc__).replace("``", "`")
+        return schema
 
 
 _CATALOGUE_PATH = "/problem-document"
@@ -89,7 +110,7 @@ def _catalogue() -> ProblemDocument:
 def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, scheme: str, path: str) -> None:
     """Add what the mounts know of this operation: who may call it, and every refusal that is not its own."""
     refusals: list[type[MallError]] = []
-    parameters = {p["name"] for p in operation.get("parameters", ())}
+    parameters = {p["name"]: p for p in operation.get("parameters", ())}
     if operation.get("parameters") or "requestBody" in operation:
         refusals.append(errors.RequestInvalid)
     if "requestBody" in operation:
@@ -98,7 +119,14 @@ def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, scheme: str,
         refusals.append(errors.BadCursor)
     if "Idempotency-Key" in parameters:
         refusals.append(errors.KeyRequired)
+        key = parameters["Idempotency-Key"]
+        key["required"] = True
+        key["schema"] = {"type": "string", "minLength": 8, "maxLength": 64, "examples": ["order-7f3a2c91"]}
     opt = handler.opt
+    if opt.get("cached"):
+        success = operation["responses"]["200"]
+        success.setdefault("headers", {})["ETag"] = {"schema": {"type": "string"}, "description": "For `If-None-Match`."}
+        operation["responses"]["304"] = {"description": "What you have (`If-None-Match`) is up to date."}
     if opt.get("public"):
         operation["security"] = []
     else:
@@ -116,15 +144,55 @@ def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, scheme: str,
 
 def _add(responses: dict[str, Any], refusals: Iterable[type[MallError]]) -> None:
     """Put refusals among the responses; those of the handler itself stay first."""
+    for response in responses.values():
+        for content in response.get("content", {}).values():
+            if "examples" in content:  # Litestar numbers examples; ours carry their code
+                content["examples"] = {e.pop("id", name): e for name, e in content["examples"].items()}
     for refusal in refusals:
         key = str(refusal.status)
         known = responses.get(key)
         if known is None or MEDIA_TYPE not in known.get("content", {}):
             known = responses[key] = {  # Litestar's own sketch of a validation error is not what the mall answers
                 "description": "",
-                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}, "examples": {}}},
+                "content": {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}ProblemDocument"}, "examples": {}}},
             }
         examples = known["content"][MEDIA_TYPE].setdefault("examples", {})
         if refusal.code not in examples:
             known["description"] = f"{known['description']}\n{describe(refusal)}".strip()
             examples[refusal.code] = {"summary": refusal.en, "value": example(refusal)}
+
+
+def _named(document: dict[str, Any]) -> dict[str, Any]:
+    """Give generic components names that a client generator can use: ``Paged_core.stores.types.StoreView_`` is
+    ``PagedStoreView``."""
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    names = {old: _name(old) for old in schemas if not old.isidentifier() or old.endswith("_")}
+    clashes = set(names.values()) & set(schemas)
+    if clashes or len(set(names.values())) != len(names):
+        raise ValueError(f"two components would have one name: {sorted(clashes) or names}")
+    text = msgspec.json.encode(document, enc_hook=str)
+    for old, new in names.items():
+        text = text.replace(f'"{_REF}{old}"'.encode(), f'"{_REF}{new}"'.encode())
+    renamed: dict[str, Any] = _whole(msgspec.json.decode(text))
+    found = renamed["components"]["schemas"]
+    renamed["components"]["schemas"] = {names.get(name, name): found[name] for name in found}
+    return renamed
+
+
+def _whole(value: Any) -> Any:
+    """Write bounds of integers as integers: Litestar makes floats of them."""
+    if isinstance(value, dict):
+        found: dict[str, Any] = {k: _whole(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        if found.get("type") == "integer":
+            for bound in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"):
+                if isinstance(found.get(bound), float):
+                    found[bound] = int(found[bound])
+        return found
+    if isinstance(value, list):
+        return [_whole(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def _name(generic: str) -> str:
+    head, _, inside = generic.rstrip("_").partition("_")
+    return head + "".join(word[:1].upper() + word[1:] for word in inside.rpartition(".")[2].split("_"))

@@ -5,7 +5,7 @@ from piccolo.table import Table
 
 
 class NearbyStoresArea(Table, tablename="nearby_stores_area"):
-    """Where a store delivers; one row a store. ``kind``: radius (``radius_m``), polygon (``[[lat, lng], …]`` and its box)."""
+    """Where a store delivers; one row a store. ``kind``: radius, polygon (``[[lat, lng], …]`` and its box)."""
 
     id = BigSerial(primary_key=True)
     store_id = BigInt(unique=True)

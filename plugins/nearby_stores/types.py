@@ -11,7 +11,9 @@ from core.sdk import OpenReason, Service
 
 MAX_RADIUS_M = 50_000
 AreaKind = Literal["radius", "polygon"]
-ServeReason = Literal["inside_radius", "inside_polygon", "outside_radius", "outside_polygon", "no_area", "no_delivery", "no_position"]
+ServeReason = Literal[
+    "inside_radius", "inside_polygon", "outside_radius", "outside_polygon", "no_area", "no_delivery", "no_position"
+]
 
 
 class NearbyStoresConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -43,6 +43,8 @@ _UP = (
     "CREATE INDEX stock_move_ref ON stock_move (ref) WHERE ref <> ''",
     # One return is booked once, whoever calls twice; also the index that returns of an order are counted with.
     "CREATE UNIQUE INDEX stock_move_return ON stock_move (sku_id, location_id, ref) WHERE kind = 'return'",
+    "CREATE UNIQUE INDEX stock_move_request ON stock_move (actor_kind, coalesce(actor_id, 0), request_key) "
+    "WHERE request_key IS NOT NULL",
     """
     CREATE FUNCTION stock_move_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
-from core.db import DB
+from core.sdk import db
 
 ID = "2026-11-22T00:00:00:000000"
 VERSION = "1.38.0"
@@ -29,7 +29,7 @@ async def forwards() -> MigrationManager:
 
     async def up() -> None:
         for statement in _UP:
-            await DB.run_ddl(statement)
+            await db.DB.run_ddl(statement)
 
     async def down() -> None:
         """Nothing to undo: the constraints go with the table."""

@@ -13,7 +13,12 @@ MILK = Option("Milk", ("Oat", "Soy"))
 
 
 def a_draft(**over: Any) -> ProductDraft:
-    values: dict[str, Any] = {"handle": "latte", "title": "Latte", "skus": (SkuDraft(code="L", price_fen=3000),), **over}
+    values: dict[str, Any] = {
+        "handle": "latte",
+        "title": "Latte",
+        "skus": (SkuDraft(code="L", price_fen=3000),),
+        **over,
+    }
     return ProductDraft(**values)
 
 

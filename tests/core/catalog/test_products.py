@@ -46,7 +46,10 @@ async def test_a_product_comes_back_as_it_was_made(mall: Mall) -> None:
 
     assert made == await catalog.get_product_by_handle(mall, "latte") == await catalog.get_product(mall, made.id)
     assert (made.state, made.version, made.min_price_fen, made.max_price_fen) == ("draft", 1, 3000, 3300)
-    assert [(s.code, s.options, s.position) for s in made.skus] == [("LATTE-T", ("Tall",), 0), ("LATTE-G", ("Grande",), 1)]
+    assert [(s.code, s.options, s.position) for s in made.skus] == [
+        ("LATTE-T", ("Tall",), 0),
+        ("LATTE-G", ("Grande",), 1),
+    ]
     assert await events() == [made.id]
     assert await audited() == ["product.create"]
 
@@ -107,7 +110,9 @@ async def test_new_skus_replace_the_list_and_old_ones_go_off_sale(mall: Mall) ->
     )
     options = (Option("Size", ("Grande", "Venti")), Option("Milk", ("Oat",)))
 
-    new = await catalog.update_product(mall, made.id, ProductChanges(options=options, skus=skus), version=1, actor=STAFF)
+    new = await catalog.update_product(
+        mall, made.id, ProductChanges(options=options, skus=skus), version=1, actor=STAFF
+    )
 
     by_code = {s.code: s for s in new.skus}
     assert not by_code["LATTE-T"].active

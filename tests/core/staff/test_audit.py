@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.kernel.mall import Mall
     from core.testing.clock import FrozenClock
 
-PASSWORD = "a long pass phrase"  # noqa: S105
+PASSWORD = "a long pass phrase"
 ACTOR = Actor(kind="staff", id=7, name="Wei")
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from core.kernel.mall import Mall
     from core.staff.types import StaffView
 
-PASSWORD = "a long pass phrase"  # noqa: S105
+PASSWORD = "a long pass phrase"
 
 
 async def _person(mall: Mall, login: str, **over: object) -> StaffView:
@@ -82,7 +82,9 @@ async def test_a_manager_cannot_grant_what_they_lack(mall: Mall) -> None:
         with pytest.raises(NotYoursToGrant):
             await _person(mall, "new.one", actor=_actor(manager), **over)
     with pytest.raises(NotYoursToGrant):
-        await service.update_staff(mall, manager.id, change=StaffChange(roles=["manager", "stronger"]), actor=_actor(manager))
+        await service.update_staff(
+            mall, manager.id, change=StaffChange(roles=["manager", "stronger"]), actor=_actor(manager)
+        )
     with pytest.raises(NotYoursToGrant):
         await service.update_staff(mall, manager.id, change=StaffChange(all_stores=True), actor=_actor(manager))
     made = await _person(mall, "new.one", actor=_actor(manager), roles=["cashier"], store_ids=[store.id])
@@ -161,7 +163,10 @@ async def test_two_owners_who_remove_each_other_at_once_leave_one(mall: Mall) ->
     people = [await _owner(mall, "first"), await _owner(mall, "second")]
 
     outcomes = await races.run_together(
-        2, lambda i: service.update_staff(mall, people[1 - i].id, change=StaffChange(state="disabled"), actor=_actor(people[i]))
+        2,
+        lambda i: service.update_staff(
+            mall, people[1 - i].id, change=StaffChange(state="disabled"), actor=_actor(people[i])
+        ),
     )
 
     assert races.won(outcomes) == 1

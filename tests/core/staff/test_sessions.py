@@ -171,7 +171,9 @@ async def test_changing_the_password_asks_for_the_present_one_and_ends_other_ses
     assert await db.value("SELECT revoked_at IS NULL FROM staff_session WHERE id = $1", mine.session_id)
 
 
-async def test_the_nightly_job_forgets_only_what_ended_long_ago(mall: Mall, clock: FrozenClock, run_job: RunJob) -> None:
+async def test_the_nightly_job_forgets_only_what_ended_long_ago(
+    mall: Mall, clock: FrozenClock, run_job: RunJob
+) -> None:
     await _chen(mall)
     await service.sign_in(mall, "chen", PASSWORD)
     clock.advance(timedelta(days=90))

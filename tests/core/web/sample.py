@@ -51,7 +51,7 @@ class Cup(msgspec.Struct, frozen=True, kw_only=True):
     name: Annotated[str, Meta(description="What is written on it.", examples=["拿铁"])]
 
 
-@get("/cups/{cup_id:int}", operation_id="get_cup", tags=["cups"], summary="One cup", opt={"public": True})
+@get("/cups/{cup_id:int}", operation_id="get_cup", tags=["cups"], summary="One cup", opt={"public": True, "cached": True})
 async def get_cup(request: Request[Any, Any, Any], cup_id: int) -> Response[Cup]:
     """The cup, from the cache."""
     mall: Mall = request.app.state.mall
