@@ -21,6 +21,7 @@ from core.web import docs, health, mounts
 from core.web.access import AccessLog
 from core.web.context import RequestContext
 from core.web.problems import on_exception
+from core.web.validation import MallRequest
 
 if TYPE_CHECKING:
     from core.kernel.mall import Mall
@@ -57,6 +58,7 @@ def assemble(mall: Mall, shoppers: Sequence[Any], staff: Sequence[Any], *, lifes
         signature_namespace=mounts.NAMESPACE,
         exception_handlers={Exception: on_exception},
         request_max_body_size=mounts.BODY_LIMIT,
+        request_class=MallRequest,
         state=State({"mall": mall}),
         lifespan=lifespan,
         openapi_config=None,

@@ -143,8 +143,8 @@ async def update_staff(mall: Mall, staff: StaffSessionView, staff_id: int, data:
 
 
 @put(
-    "/staff/{staff_id:int}/password", operation_id="set_staff_password", tags=TAGS, summary="Set a person's password", opt=WRITE,
-    status_code=204, description="Ends all their sessions.",
+    "/staff/{staff_id:int}/password", operation_id="set_staff_password", tags=TAGS, summary="Set a person's password",
+    opt=WRITE, status_code=204, description="Ends all their sessions.",
     responses=problems(StaffNotFound, PasswordTooWeak, NotYoursToGrant),
 )  # fmt: skip
 async def set_staff_password(mall: Mall, staff: StaffSessionView, staff_id: int, data: NewPassword) -> None:

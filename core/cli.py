@@ -101,9 +101,10 @@ def demo(*, reset: bool, workers: int, tour: bool) -> None:
     """Start a whole mall with demo data; Ctrl-C stops it."""
     settings = load_settings()
     if tour:
-        from core import cli_run  # noqa: PLC0415
+        from core.demo import tour as guided  # noqa: PLC0415
+        from core.demo.supervisor import reachable  # noqa: PLC0415
 
-        cli_run.call("core.demo.tour", "run", settings.base_url)
+        guided.run(reachable(settings), settings.home)
         return
     from core.demo import supervisor  # noqa: PLC0415
 

@@ -85,6 +85,7 @@ def worker(settings: Settings) -> None:
     """Run the job worker until a signal comes."""
     stop_with_parent()
     os.environ.update(home.environment(settings))
+    logs.configure(settings.mall_log_level, as_json=settings.mall_env == "production")
     call("core.worker.main", "run", settings)
 
 

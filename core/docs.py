@@ -97,12 +97,10 @@ def error_classes() -> list[type[MallError]]:
 
 def errors_page() -> str:
     """Every refusal: code, status, the sentence in both languages, and the class that plugins import or catch."""
-    rows = [
-        (f"`{c.code}`", str(c.status), c.zh, c.en, f"`{c.__module__}.{c.__qualname__}`") for c in error_classes()
-    ]
+    rows = [(f"`{c.code}`", str(c.status), c.zh, c.en, f"`{c.__module__}.{c.__qualname__}`") for c in error_classes()]
     intro = (
-        "A refusal is `application/problem+json` (RFC 9457) with one of these codes; codes are stable. Words in braces are"
-        " facts of the case; they are also in the answer's `details`."
+        "A refusal is `application/problem+json` (RFC 9457) with one of these codes; codes are stable. Words in braces"
+        " are facts of the case; they are also in the answer's `details`."
     )
     return _join(["# Errors", _NOTE, intro, _table(("code", "status", "zh-CN", "en", "class"), rows)])
 
@@ -125,14 +123,16 @@ def event_classes() -> list[type[Event]]:
 def events_page() -> str:
     """Every event with its fields."""
     intro = (
-        "Events are written in the transaction that makes them true and delivered after it, at least once. Each also carries"
-        " `origin` (channel, store, staff), `at` and `event_id`."
+        "Events are written in the transaction that makes them true and delivered after it, at least once. Each also"
+        " carries `origin` (channel, store, staff), `at` and `event_id`."
     )
     parts = ["# Events", _NOTE, intro]
     for kind in event_classes():
         own = [f for f in msgspec.structs.fields(kind) if f.name not in Event.__struct_fields__]
         fields = "\n".join(f"- `{f.name}: {_type_name(kind, f.name)}`" for f in own)
-        parts.append(f"## {kind.name}\n\n`{kind.__module__}.{kind.__qualname__}`: {inspect.getdoc(kind) or ''}\n\n{fields}")
+        parts.append(
+            f"## {kind.name}\n\n`{kind.__module__}.{kind.__qualname__}`: {inspect.getdoc(kind) or ''}\n\n{fields}"
+        )
     return _join(parts)
 
 

@@ -1,8 +1,8 @@
 """What a plugin may use: the only module of the core that plugins import (besides ``core.testing``).
 
 ``API_VERSION`` is the version of this list and of the hooks; a minor version only adds. The services of the domains
-are the modules ``catalog``, ``stores``, ``inventory``, ``members``, ``orders``, ``payments`` and ``fulfilment``; SQL on the
-plugin's own tables goes through ``db``.
+are the modules ``catalog``, ``stores``, ``inventory``, ``members``, ``orders`` and ``payments``; SQL on a plugin's own
+tables goes through ``db``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ from core.plugin_host.config import plugin_config
 from core.plugin_host.manifest import API_VERSION, Plugin
 from core.pricing.types import Adjustment, Quote, QuoteLine, Stage
 from core.staff.types import StaffSessionView
-from core.stores import coords, hours, service as stores
+from core.stores import coords, hours
+from core.stores import service as stores
 from core.stores.errors import CoordinatesInvalid, StoreNotFound
 from core.stores.events import StoreChanged, StoreCreated
 from core.stores.types import (
@@ -78,9 +79,10 @@ from core.web.problems import problems
 
 __all__ = [
     "API_VERSION",
+    "BP_ONE",
+    "SYSTEM",
     "Actor",
     "Adjustment",
-    "BP_ONE",
     "Box",
     "Capture",
     "CartLineView",
@@ -152,7 +154,6 @@ __all__ = [
     "ReferenceUsed",
     "RequestKey",
     "ResponseCache",
-    "SYSTEM",
     "Secret",
     "SellableSku",
     "Service",

@@ -84,9 +84,10 @@ async def list_identity_providers(mall: Mall, lang: Lang) -> Paged[ProviderView]
 
 
 @post(
-    "/auth/codes", operation_id="send_login_code", tags=TAGS, summary="Send a one-time code to a phone", status_code=202,
-    description="Six digits, valid for five minutes; a new code ends the one before. At most one a minute, five an hour and "
-    "ten a day for a phone. The answer does not tell whether the phone is known.",
+    "/auth/codes", operation_id="send_login_code", tags=TAGS, summary="Send a one-time code to a phone",
+    status_code=202,
+    description="Six digits, valid for five minutes; a new code ends the one before. At most one a minute, five an "
+    "hour and ten a day for a phone. The answer does not tell whether the phone is known.",
     opt={"public": True}, responses=problems(PhoneInvalid, RateLimited, LoginCodeNotSent),
 )  # fmt: skip
 async def send_login_code(mall: Mall, data: AskCode) -> CodeSent:
@@ -97,8 +98,8 @@ async def send_login_code(mall: Mall, data: AskCode) -> CodeSent:
 
 @post(
     "/auth/sessions", operation_id="sign_in", tags=TAGS, summary="Sign in",
-    description="The first sign-in makes the member, and `source` is kept with them for ever; later ones ignore it, except "
-    "for its channel. Five wrong codes end a code.",
+    description="The first sign-in makes the member, and `source` is kept with them for ever; later ones ignore it, "
+    "except for its channel. Five wrong codes end a code.",
     opt={"public": True},
     responses=problems(LoginCodeWrong, CredentialsMissing, PhoneInvalid, MemberBlocked, ObjectMissing, RateLimited),
 )  # fmt: skip

@@ -32,13 +32,13 @@ from core.web import Page, Paged, cached_response, current_lang, encode, paged, 
 
 TAGS = ["catalog"]
 MAX_ID = 2**63 - 1
+PUBLIC = {"public": True, "cached": True}
 StoreCode = Annotated[
     str | None,
     Parameter(max_length=64, description="The code of a store: its listing, its prices, its stock."),
 ]
 StoreId = Annotated[int | None, Parameter(ge=1, le=MAX_ID, description="The same by the store's id.")]
 ProductId = Annotated[int, Parameter(ge=1, le=MAX_ID)]
-_CURSORS: dict[ProductSort, Any] = {"newest": tuple[int], "title": tuple[str, int]}
 
 
 class ShopCard(Struct, frozen=True, kw_only=True):
@@ -95,7 +95,7 @@ class ShopProduct(Struct, frozen=True, kw_only=True):
     extra_missing: tuple[str, ...] = ()
 
 
-class _Partial(Exception):  # noqa: N818 - not an error: an answer that must not be kept
+class _Partial(Exception):
     """A plugin failed to say its part: the answer is sent, but not kept."""
 
     def __init__(self, body: bytes) -> None:
@@ -140,12 +140,12 @@ _LIST_PARAMETERS = frozenset(
 
 
 @get(
-    "/products", operation_id="list_products", tags=TAGS, summary="Products", opt={"public": True}, before_request=_kept,
+    "/products", operation_id="list_products", tags=TAGS, summary="Products", opt=PUBLIC, before_request=_kept,
     description="Active products. `category_id` includes the categories below it. With a store: only what it lists, at "
     "its prices, with its stock; sorting and price filters go by the prices without a store. Sends an ETag.",
     responses=problems(StoreNotFound),
 )  # fmt: skip
-async def list_products(  # noqa: PLR0913 - one argument a filter
+async def list_products(  # noqa: PLR0917 - one argument a filter
     request: Request[Any, Any, Any],
     mall: Mall,
     page: Page,
@@ -158,7 +158,7 @@ async def list_products(  # noqa: PLR0913 - one argument a filter
     price_to_fen: Annotated[int | None, Parameter(ge=0, le=MAX_ID)] = None,
     q: Annotated[str, Parameter(max_length=64, description="Only products that contain every word.")] = "",
 ) -> Response[Paged[ShopCard]]:
-    after = page.after(_CURSORS.get(sort, tuple[int, int]))
+    after = page.after(catalog.cursor_type(sort))
 
     async def build() -> bytes:
         place = await _store_id(mall, store, store_id)
@@ -177,7 +177,7 @@ async def list_products(  # noqa: PLR0913 - one argument a filter
 
 
 @get(
-    "/products/{product_id:int}", operation_id="get_product", tags=TAGS, summary="One product", opt={"public": True},
+    "/products/{product_id:int}", operation_id="get_product", tags=TAGS, summary="One product", opt=PUBLIC,
     description="With a store: its prices and its stock; 404 if it does not list the product. Sends an ETag.",
     before_request=_kept, responses=problems(ProductNotFound, StoreNotFound),
 )  # fmt: skip
@@ -195,8 +195,8 @@ async def get_product(
 
 
 @get(
-    "/products/by-handle/{handle:str}", operation_id="get_product_by_handle", tags=TAGS, summary="One product, by handle",
-    description="The same as by id.", opt={"public": True}, before_request=_kept,
+    "/products/by-handle/{handle:str}", operation_id="get_product_by_handle", tags=TAGS,
+    summary="One product, by handle", description="The same as by id.", opt=PUBLIC, before_request=_kept,
     responses=problems(ProductNotFound, StoreNotFound),
 )  # fmt: skip
 async def get_product_by_handle(
@@ -214,7 +214,7 @@ async def get_product_by_handle(
 
 
 @get(
-    "/categories", operation_id="list_categories", tags=TAGS, summary="The category tree", opt={"public": True},
+    "/categories", operation_id="list_categories", tags=TAGS, summary="The category tree", opt=PUBLIC,
     description="Top categories with those below them, in the order shown. Sends an ETag.", before_request=_kept,
 )  # fmt: skip
 async def list_categories(request: Request[Any, Any, Any], mall: Mall) -> Response[list[CategoryNode]]:
@@ -227,7 +227,7 @@ async def list_categories(request: Request[Any, Any, Any], mall: Mall) -> Respon
 async def _store_id(mall: Mall, code: str | None, store_id: int | None) -> int | None:
     if store_id is not None:
         return (await stores.get_store(mall, store_id)).id
-    return None if code is None else (await stores.get_by_code(mall, code)).id
+    return None if code is None else (await stores.get_by_code(mall, code.replace("\x00", ""))).id
 
 
 async def _product(mall: Mall, product: int | str, store_id: int | None) -> bytes:
@@ -246,8 +246,8 @@ def _encoded(answer: object, added: Extras) -> bytes:
 
 def _card(card: ProductCard, stocked: Mapping[int, bool], added: Extras) -> ShopCard:
     return ShopCard(
-        id=card.id, handle=card.handle, title=card.title, brand=card.brand, category_id=card.category_id, tags=card.tags,
-        image_url=card.image_url, min_price_fen=card.min_price_fen, max_price_fen=card.max_price_fen,
+        id=card.id, handle=card.handle, title=card.title, brand=card.brand, category_id=card.category_id,
+        tags=card.tags, image_url=card.image_url, min_price_fen=card.min_price_fen, max_price_fen=card.max_price_fen,
         sku_ids=card.sku_ids, in_stock=any(stocked.get(s) for s in card.sku_ids),
         extra=added.by_product.get(card.id, {}), extra_missing=added.failed,
     )  # fmt: skip

@@ -99,6 +99,7 @@ def _stop(folder: Path) -> bool:
     while time.monotonic() < end:
         if not _answers(folder):
             _socket(folder).unlink(missing_ok=True)
+            local_server.forget_socket_folder(folder, _socket(folder).parent)
             return True
         time.sleep(0.01)
     raise LocalServerFailed(server="Redis", reason="it does not stop")

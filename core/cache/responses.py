@@ -240,10 +240,12 @@ class ResponseCache:
             self._tasks.append(asyncio.create_task(self._follow(mall), name="cache-follow"))
 
     async def stop(self) -> None:
-        tasks, self._tasks[:] = list(self._tasks), []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Stop following, and forget everything."""
+        tasks, self._tasks[:] = set(self._tasks), []
+        while tasks:
+            for task in tasks:
+                task.cancel()  # again, if need be: redis-py loses one that comes together with an answer
+            _, tasks = await asyncio.wait(tasks, timeout=0.5)
         self.live_until = 0.0
         self.clear()
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from core.kernel.errors import Conflict, Invalid, NotFound
+from core.kernel.errors import Conflict, Invalid, MallError, NotFound
+
+
+class AllStoresNeeded(MallError):
+    """403: products and categories belong to the brand, not to a store."""
+
+    code = "catalog.all_stores_needed"
+    status = 403
+    zh = "只有管理全部门店的员工才能修改商品和分类。"
+    en = "Only staff of all stores can change products and categories."
 
 
 class ProductNotFound(NotFound):

@@ -44,7 +44,9 @@ async def update_product(
         known = await queries.get_product(mall, product_id)
         if known.version != version:
             raise ChangedMeanwhile
-        given = {name: value for name in changes.__struct_fields__ if (value := getattr(changes, name)) is not UNSET}
+        given = {
+            name: value for name in ProductChanges.__struct_fields__ if (value := getattr(changes, name)) is not UNSET
+        }
         draft = clean(msgspec.structs.replace(product_draft(known), **given))
         wanted = plan(draft, known, keep_skus=changes.skus is UNSET)
         if wanted is None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from core import db
 from core.catalog.drafts import line, plain
@@ -40,6 +43,7 @@ _ORDER: dict[ProductSort, tuple[tuple[str, ...], str]] = {
     "title": (("p.title", "p.id"), "ASC"),
 }
 _WORDS = 5
+_Key = Annotated[int, Meta(ge=-(2**63) + 1, le=2**63 - 1)]  # what fits a bigint
 
 
 async def get_product(mall: Mall, product_id: int) -> ProductView:
@@ -103,6 +107,11 @@ def cursor_key(sort: ProductSort) -> Callable[[ProductCard], tuple[int | str, ..
     return lambda card: (card.base_price_fen, card.id)
 
 
+def cursor_type(sort: ProductSort) -> Any:
+    """Return the tuple type of the keys in the order of ``sort``."""
+    return tuple[str, _Key] if sort == "title" else tuple[_Key] if sort == "newest" else tuple[_Key, _Key]
+
+
 def list_statement(
     wanted: ProductFilter, *, sort: ProductSort, after: Sequence[int | str] | None, limit: int
 ) -> tuple[str, list[object]]:
@@ -128,7 +137,7 @@ def list_statement(
     where += [f"p.search_text LIKE {arg(pattern)}" for pattern in patterns(wanted.q)]
     columns, way = _ORDER[sort]
     if after is not None:
-        keys = ", ".join(arg(key) for key in after)
+        keys = ", ".join(arg(line(key)) if isinstance(key, str) else f"{arg(key)}::bigint" for key in after)
         where.append(f"({', '.join(columns)}) {'>' if way == 'ASC' else '<'} ({keys})")
     order = ", ".join(f"{column} {way}" for column in columns)
     sql = f"""

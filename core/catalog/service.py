@@ -16,6 +16,7 @@ from core.catalog.listings import set_store_listings, set_store_prices
 from core.catalog.products import change_state, create_product, update_product
 from core.catalog.queries import (
     cursor_key,
+    cursor_type,
     get_product,
     get_product_by_handle,
     list_products,
@@ -35,6 +36,7 @@ __all__ = [
     "create_category",
     "create_product",
     "cursor_key",
+    "cursor_type",
     "delete_category",
     "ensure_categories",
     "get_category",

@@ -20,6 +20,7 @@ MAX_PRICE_FEN = 10_000_000_00  # ten million yuan: above it a price is a typing 
 
 Fen = Annotated[int, Meta(ge=0, le=MAX_PRICE_FEN)]
 Units = Annotated[int, Meta(ge=0, le=100_000)]
+CategoryId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Code = Annotated[str, Meta(min_length=1, max_length=64)]
 Attributes = dict[str, object]
 
@@ -67,7 +68,7 @@ class ProductDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     options: Annotated[tuple[Option, ...], Meta(max_length=MAX_OPTIONS)] = ()
     description_html: Annotated[str, Meta(max_length=100_000)] = ""
     brand: Annotated[str, Meta(max_length=64)] = ""
-    category_id: int | None = None
+    category_id: CategoryId | None = None
     tags: Annotated[tuple[Code, ...], Meta(max_length=50)] = ()
     images: Annotated[tuple[Image, ...], Meta(max_length=50)] = ()
     state: ProductState | None = None
@@ -88,7 +89,7 @@ class ProductChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     options: Annotated[tuple[Option, ...], Meta(max_length=MAX_OPTIONS)] | UnsetType = UNSET
     description_html: Annotated[str, Meta(max_length=100_000)] | UnsetType = UNSET
     brand: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
-    category_id: int | UnsetType | None = UNSET
+    category_id: CategoryId | UnsetType | None = UNSET
     tags: Annotated[tuple[Code, ...], Meta(max_length=50)] | UnsetType = UNSET
     images: Annotated[tuple[Image, ...], Meta(max_length=50)] | UnsetType = UNSET
     listing: Listing | UnsetType = UNSET

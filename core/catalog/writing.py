@@ -107,7 +107,8 @@ async def write(mall: Mall, plans: Sequence[Plan], actor: Actor) -> dict[str, in
 
 
 async def _write_products(plans: Sequence[Plan], now: datetime) -> dict[str, int]:
-    new = [_product_row(p) for p in plans if p.known is None]
+    # By handle, so that two imports of the same new products wait for each other in one order.
+    new = sorted((_product_row(p) for p in plans if p.known is None), key=lambda row: row.handle)
     ids: dict[str, int] = {p.draft.handle: p.known.id for p in plans if p.known}
     if new:
         ids |= {r["handle"]: r["id"] for r in await db.rows(_INSERT, db.json(new), now)}

@@ -112,21 +112,19 @@ def _initialise(folder: Path) -> None:
     options = ["--auth=trust", f"--username={_SUPERUSER}", "--encoding=UTF8", "--lc-collate=C", "--no-instructions"]
     # Comparing and casing come from PostgreSQL's own C.UTF-8, the same on every system; pg_trgm asks LC_CTYPE.
     options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    reason = ""
     for name in _LETTERS:
         done = _run(folder, "initdb", ["-D", new.name, *options, f"--lc-ctype={name}"])
         if done.returncode == 0:
             break
-        reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "initdb failed"
-        if "locale" not in done.stderr:
-            raise LocalServerFailed(server="PostgreSQL", reason=reason)
+        if "invalid locale name" not in done.stderr:
+            raise LocalServerFailed(server="PostgreSQL", reason=_error_in(done.stderr))
     else:
-        raise LocalServerFailed(server="PostgreSQL", reason=f"this system has no UTF-8 locale ({reason})")
+        raise LocalServerFailed(server="PostgreSQL", reason=f"this system has none of the locales {', '.join(_LETTERS)}")
     with (new / "postgresql.conf").open("a") as conf:
         conf.write("\ninclude_if_exists = 'minimall.conf'\n")
     made = _run(folder, "postgres", ["--single", "-D", new.name, "template1"], feed=f"CREATE DATABASE {DATABASE};\n")
     if made.returncode != 0 or "ERROR" in made.stderr:
-        raise LocalServerFailed(server="PostgreSQL", reason=made.stderr.strip())
+        raise LocalServerFailed(server="PostgreSQL", reason=_error_in(made.stderr))
     new.rename(folder / "data")
 
 
@@ -148,7 +146,7 @@ def _start(folder: Path) -> None:
     arguments = ["start", "-D", "data", "-w", "-s", "-t", str(_START_S), "-l", "log", "-o", f"-k '{sockets}'"]
     done = _run(folder, "pg_ctl", arguments)
     if done.returncode != 0:
-        raise LocalServerFailed(server="PostgreSQL", reason=local_server.last_lines(log) or done.stderr.strip())
+        raise LocalServerFailed(server="PostgreSQL", reason=local_server.last_lines(log) or _error_in(done.stderr))
 
 
 def _stop(folder: Path) -> bool:
@@ -158,8 +156,15 @@ def _stop(folder: Path) -> bool:
         return False
     for mode, limit in (("fast", "20"), ("immediate", "5")):
         if _run(folder, "pg_ctl", ["stop", "-D", "data", "-m", mode, "-w", "-s", "-t", limit]).returncode == 0:
+            local_server.forget_socket_folder(folder, _socket_folder(folder))
             return True
     raise LocalServerFailed(server="PostgreSQL", reason=f"process {server.pid} does not stop")
+
+
+def _error_in(said: str) -> str:
+    """Return the line that names the error; what follows it are hints."""
+    lines = said.splitlines()
+    return next((line for line in lines if "error:" in line or "FATAL:" in line or "ERROR:" in line), " ".join(lines[-1:]))
 
 
 def _postmaster(folder: Path) -> psutil.Process | None:

@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import json
 import logging
+import os
 import secrets
 import signal
 import time
@@ -21,13 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from msgspec import structs
-from rich.console import Console, Group
+from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from core import cli_run, home, startup
-from core.demo import parts, purchase
+from core.demo import parts, purchase, tour
 from core.demo.bars import Bars
 from core.kernel.errors import Conflict, MallError, Unavailable
 from core.staff.service import create_owner
@@ -151,6 +152,7 @@ class _Demo:
         """Make the staff login of this run; the one of the last run ends here."""
         password = secrets.token_urlsafe(12)
         await create_owner(mall, LOGIN, password)
+        _keep(self.settings.home / tour.LOGIN_FILE, json.dumps({"login": LOGIN, "password": password}))
         return password
 
     async def _start_parts(self) -> None:
@@ -206,6 +208,7 @@ class _Demo:
             await asyncio.gather(doing, watching, return_exceptions=True)
 
     async def _stop(self) -> None:
+        (self.settings.home / tour.LOGIN_FILE).unlink(missing_ok=True)
         await parts.stop(self.running)
         await asyncio.to_thread(home.release, self.settings.home, self.started)
 
@@ -218,17 +221,18 @@ class _Demo:
     def _welcome(self, password: str) -> None:
         base = reachable(self.settings)
         table = Table.grid(padding=(0, 2))
-        table.add_row("Storefront API", f"{base}/storefront/v1", f"docs {base}/storefront/docs")
-        table.add_row("Admin API", f"{base}/admin/v1", f"docs {base}/admin/docs")
-        table.add_row("Staff login", f"[bold]{LOGIN}[/]  password [bold]{password}[/]", "[dim]new at every start[/]")
-        table.add_row("Logs", str(_short(self.settings.home / "logs")), "[dim]messages to phones are shown below[/]")
+        for face in ("Storefront", "Admin"):
+            table.add_row(f"{face} API", f"{base}/{face.lower()}/v1")
+            table.add_row("  its pages", f"{base}/{face.lower()}/docs")
+        table.add_row("Staff login", f"[bold]{LOGIN}[/]  password [bold]{password}[/]  [dim](of this run)[/]")
+        table.add_row("Logs", str(_short(self.settings.home / "logs")))
         took = f"{time.monotonic() - self.began:.1f} s"
         self.console.print()
-        self.console.print(Panel(Group(table), title="Minimall is running", subtitle=f"started in {took}", expand=False))
+        self.console.print(Panel(table, title="Minimall is running", subtitle=f"started in {took}", expand=False))
         self.console.print("\nOne purchase, in another terminal (or [bold]mall demo --tour[/]):\n")
         script = purchase.script(base, self.settings.home, login=LOGIN, password=password)
         self.console.print(script, markup=False, soft_wrap=True, style="cyan")
-        self.console.print("\n[bold]Ctrl-C[/] stops everything; the data stays.\n")
+        self.console.print("\nMessages to phones are shown here. [bold]Ctrl-C[/] stops everything; the data stays.\n")
 
     def _show_message(self, line: str) -> None:
         with contextlib.suppress(ValueError, KeyError):
@@ -265,6 +269,13 @@ async def _following(path: Path, show: Callable[[str], None]) -> AsyncIterator[N
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write a file that only its owner can read: the tour signs in with it."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(text)
 
 
 def _short(path: Path) -> Path:

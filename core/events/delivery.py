@@ -79,7 +79,9 @@ async def deliver_due(mall: Mall, limit: int = 100) -> int:
     """
     db.assert_no_transaction()
     handlers = {
-        name: handler for name, owner, handler in mall.objects.all(EventHandler, even_inactive=True) if works(mall, owner)
+        name: handler
+        for name, owner, handler in mall.objects.all(EventHandler, even_inactive=True)
+        if works(mall, owner)
     }
     if not handlers:
         return 0
@@ -109,7 +111,9 @@ async def _deliver_one(mall: Mall, handlers: dict[str, EventHandler]) -> bool:
     except Exception as exc:
         if due is None:
             raise
-        log.warning("event handler failed", handler=due.handler, event_id=due.event_id, tries=due.tries + 1, exc_info=exc)
+        log.warning(
+            "event handler failed", handler=due.handler, event_id=due.event_id, tries=due.tries + 1, exc_info=exc
+        )
         await _mark_failed(mall, due, exc)
     return True
 
@@ -146,7 +150,7 @@ async def next_due_in(mall: Mall) -> timedelta | None:
     return None if at is None else at - mall.clock.now()
 
 
-async def list_dead(mall: Mall, *, before_id: int | None = None, limit: int = 50) -> list[DeadDelivery]:  # noqa: ARG001
+async def list_dead(mall: Mall, *, before_id: int | None = None, limit: int = 50) -> list[DeadDelivery]:
     """List the deliveries that were given up, newest first."""
     return await db.fetch(
         DeadDelivery,

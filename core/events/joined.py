@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any, cast
 
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
@@ -26,6 +27,6 @@ async def enqueue(
     current = db.DB.current_transaction.get()
     if current is None:
         raise db.NoTransaction("this must run inside a transaction")
-    await Queries(_Joined(current.connection)).enqueue(
+    await Queries(_Joined(cast("Any", current.connection))).enqueue(
         list(jobs), list(payloads), [0] * len(jobs), list(waits), list(keys), on_conflict="skip"
     )

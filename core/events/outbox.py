@@ -6,11 +6,13 @@ statement, and all deferred jobs in another.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
 from core import db
 from core.kernel.contracts import CORE, EventHandler, Job
 from core.kernel.errors import Invalid
@@ -79,7 +81,7 @@ def emit(mall: Mall, event: Event) -> None:
     payload["at"] = msgspec.to_builtins(at)
     for name in _NOT_PAYLOAD:
         payload.pop(name, None)
-    noted: list[_Noted] = db.bag(_EVENTS, list)
+    noted: list[_Noted] = db.bag(_EVENTS, list[_Noted])
     noted.append(
         _Noted(
             name=event.name,
@@ -110,9 +112,11 @@ def defer(mall: Mall, job_name: str, payload: dict[str, Any], *, at: datetime, k
         encoded = msgspec.json.encode(payload)
     except TypeError as exc:
         raise PayloadInvalid(job=job_name) from exc
-    noted: list[_Deferred] = db.bag(_JOBS, list)
+    noted: list[_Deferred] = db.bag(_JOBS, list[_Deferred])
     wait = max(at - mall.clock.now(), timedelta(0))
-    noted.append(_Deferred(job=job_name, payload=encoded, wait=wait, key=f"{job_name}:{key}" if key is not None else None))
+    noted.append(
+        _Deferred(job=job_name, payload=encoded, wait=wait, key=f"{job_name}:{key}" if key is not None else None)
+    )
     db.before_commit(_JOBS, _flush_jobs)
 
 
@@ -124,13 +128,13 @@ def works(mall: Mall, owner: str) -> bool:
 
 async def _flush_events() -> None:
     # The list is asked for again: a savepoint that was undone has put an older one in its place.
-    noted: list[_Noted] = db.bag(_EVENTS, list)
+    noted: list[_Noted] = db.bag(_EVENTS, list[_Noted])
     if noted:
         await db.execute(_INSERT, db.json(noted))
 
 
 async def _flush_jobs() -> None:
-    noted: list[_Deferred] = db.bag(_JOBS, list)
+    noted: list[_Deferred] = db.bag(_JOBS, list[_Deferred])
     if noted:
         from core.events.joined import enqueue  # noqa: PLC0415 - see preload
 
@@ -141,4 +145,4 @@ async def _flush_jobs() -> None:
 
 def preload() -> None:
     """Import PgQueuer (0.4 s), so that the first order of a process does not wait for it. For a thread, after start."""
-    import core.events.joined  # noqa: F401, PLC0415
+    importlib.import_module("core.events.joined")

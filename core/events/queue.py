@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -24,7 +24,7 @@ async def install_queue() -> None:
     if pool is None:
         raise RuntimeError("the connection pool is not started")
     async with pool.acquire() as connection:
-        queries = Queries(AsyncpgDriver(connection))
+        queries = Queries(AsyncpgDriver(cast("Any", connection)))
         async with queries.schema_lock():
             installed = await queries.schema_is_installed()
             if not installed:
@@ -35,7 +35,9 @@ async def install_queue() -> None:
 
 async def queue_installed() -> bool:
     """Say whether the queue's tables are there (for ``/readyz``)."""
-    return await db.value("SELECT to_regclass('pgqueuer') IS NOT NULL AND to_regclass('pgqueuer_schedules') IS NOT NULL")
+    return await db.value(
+        "SELECT to_regclass('pgqueuer') IS NOT NULL AND to_regclass('pgqueuer_schedules') IS NOT NULL"
+    )
 
 
 class JobNotFailed(Conflict):
@@ -55,11 +57,12 @@ class FailedJob(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-async def list_failed(mall: Mall, *, before_id: int | None = None, limit: int = 50) -> list[FailedJob]:  # noqa: ARG001
+async def list_failed(mall: Mall, *, before_id: int | None = None, limit: int = 50) -> list[FailedJob]:
     """List the deferred jobs that are held after their last try, newest first."""
     return await db.fetch(
         FailedJob,
-        """SELECT q.id, q.entrypoint AS job, convert_from(q.payload, 'UTF8') AS payload, q.attempts AS tries, q.updated AS at,
+        """SELECT q.id, q.entrypoint AS job, convert_from(q.payload, 'UTF8') AS payload, q.attempts AS tries,
+                  q.updated AS at,
                   (SELECT concat_ws(': ', l.traceback->>'exception_type', l.traceback->>'exception_message')
                      FROM pgqueuer_log l WHERE l.job_id = q.id AND l.traceback IS NOT NULL
                     ORDER BY l.id DESC LIMIT 1) AS last_error
@@ -69,7 +72,7 @@ async def list_failed(mall: Mall, *, before_id: int | None = None, limit: int = 
     )  # fmt: skip
 
 
-async def requeue(mall: Mall, job_id: int) -> None:  # noqa: ARG001 - every service gets the mall first
+async def requeue(mall: Mall, job_id: int) -> None:
     """Queue a held job again, with all its tries. Must run in a transaction (the caller audits it).
 
     Raises ``JobNotFailed``.

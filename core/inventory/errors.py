@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.kernel.errors import Conflict, Invalid, NotFound
+from core.kernel.errors import Conflict, Invalid, MallError, NotFound
 
 
 class OutOfStock(Conflict):
@@ -61,3 +61,24 @@ class NotCommitted(Conflict):
     code = "inventory.not_committed"
     zh = "退回数量超过了已交付的数量:{sku_id} 最多还能退 {left} 件。"
     en = "More comes back than was handed over: at most {left} of SKU {sku_id}."
+
+
+class CodeTaken(Conflict):
+    code = "inventory.code_taken"
+    zh = "库存地点编码“{location}”已被使用。"
+    en = "The location code “{location}” is taken."
+
+
+class PlaceUnclear(Invalid):
+    code = "inventory.place_unclear"
+    zh = "请填写 store_id 或 location_id 其中一个。"
+    en = "Give either store_id or location_id."
+
+
+class NeedsAllStores(MallError):
+    """403: warehouses belong to no store, so a store scope does not reach them."""
+
+    code = "inventory.needs_all_stores"
+    status = 403
+    zh = "只有管理全部门店的员工可以管理仓库。"
+    en = "Only staff with all stores in their scope can manage warehouses."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core import db
 from core.events import audit
-from core.inventory.errors import LocationUnknown
+from core.inventory.errors import CodeTaken, LocationUnknown
 from core.inventory.types import LocationView
 from core.kernel.mall import Mall
 from core.kernel.origin import Actor
@@ -22,35 +22,25 @@ SELECT store_id, id FROM location WHERE store_id = ANY($1::bigint[]) UNION ALL S
 """
 
 
-async def ensure_location(
-    mall: Mall,
-    kind: str,
-    *,
-    code: str = "",
-    name: str = "",
-    store_id: int | None = None,
-    priority: int = 0,
-    actor: Actor | None = None,
-) -> int:
-    """Return the id of a location, made if it is not there: of the store when ``store_id`` is given, else by ``code``.
+async def save_warehouse(mall: Mall, *, code: str, name: str, priority: int = 0, actor: Actor) -> LocationView:
+    """Make the warehouse ``code``, or change its name and priority. Opens its transaction.
 
-    A warehouse that exists gets the name and priority given. Works with or without a transaction; with an ``actor``
-    it needs one, for the audit row.
+    Raises ``CodeTaken`` when a store's location has the code.
     """
-    if store_id is not None:
-        return await location_of_store(mall, store_id)
-    location_id: int = await db.value(
-        "INSERT INTO location (kind, store_id, code, name, priority) VALUES ($1, NULL, $2, $3, $4) "
-        "ON CONFLICT (code) DO UPDATE SET name = excluded.name, priority = excluded.priority RETURNING id",
-        kind,
-        code,
-        name or code,
-        priority,
-    )
-    if actor is not None:
-        after = {"code": code, "name": name, "priority": priority}
-        audit.record(mall, actor, "location.save", subject_kind="location", subject_id=location_id, after=after)
-    return location_id
+    async with db.transaction():
+        made = await db.fetch_one(
+            LocationView,
+            "INSERT INTO location (kind, store_id, code, name, priority) VALUES ('warehouse', NULL, $1, $2, $3) "
+            "ON CONFLICT (code) DO UPDATE SET name = excluded.name, priority = excluded.priority "
+            "WHERE location.kind = 'warehouse' RETURNING *",
+            code,
+            name,
+            priority,
+        )
+        if made is None:
+            raise CodeTaken(location=code)
+        audit.record(mall, actor, "location.save", subject_kind="location", subject_id=made.id, after=made)
+    return made
 
 
 async def ensure_store_locations(mall: Mall, store_ids: Sequence[int]) -> dict[int, int]:
@@ -98,7 +88,8 @@ async def list_locations(
     return await db.fetch(
         LocationView,
         "SELECT * FROM location WHERE id > $1 AND ($2::text IS NULL OR kind = $2) "
-        "AND ($3::bigint[] IS NULL OR store_id = ANY($3)) AND ($4::bigint IS NULL OR store_id = $4) ORDER BY id LIMIT $5",
+        "AND ($3::bigint[] IS NULL OR store_id = ANY($3)) AND ($4::bigint IS NULL OR store_id = $4) "
+        "ORDER BY id LIMIT $5",
         after_id,
         kind,
         list(scope) if scope is not None else None,

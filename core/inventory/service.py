@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from core.inventory.changes import adjust, receive, set_on_hand
 from core.inventory.locations import (
-    ensure_location,
     ensure_store_locations,
     get_location,
     list_locations,
     location_of_store,
+    save_warehouse,
 )
 from core.inventory.queries import available, list_moves, list_stock, stores_in_stock
 from core.inventory.reservations import commit, give_back, release, reserve
@@ -17,7 +17,6 @@ __all__ = [
     "adjust",
     "available",
     "commit",
-    "ensure_location",
     "ensure_store_locations",
     "get_location",
     "give_back",
@@ -28,6 +27,7 @@ __all__ = [
     "receive",
     "release",
     "reserve",
+    "save_warehouse",
     "set_on_hand",
     "stores_in_stock",
 ]

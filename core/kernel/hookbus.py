@@ -92,7 +92,9 @@ class HookBus:
     def _asked(self, hook: str, kwargs: dict[str, Any]) -> Iterator[HookImpl]:
         spec = getattr(self.pm.hook, hook).spec
         if spec is None or set(kwargs) != set(spec.argnames):
-            raise HookMisused(f"{hook} is called with {sorted(kwargs)}, its specification says {spec and spec.argnames}")
+            raise HookMisused(
+                f"{hook} is called with {sorted(kwargs)}, its specification says {spec and spec.argnames}"
+            )
         return self._impls(hook)
 
     def _impls(self, hook: str) -> Iterator[HookImpl]:

@@ -85,6 +85,13 @@ def socket_folder(folder: Path, file_name: str, *, uid: int) -> Path:
     return short
 
 
+def forget_socket_folder(folder: Path, sockets: Path) -> None:
+    """Remove a short folder whose server has stopped."""
+    if sockets != folder:
+        with contextlib.suppress(OSError):  # not empty: not only ours
+            sockets.rmdir()
+
+
 def last_lines(log: Path, count: int = 3) -> str:
     """Return the end of a server's log on one line, for an error; empty when there is none."""
     try:

@@ -93,10 +93,10 @@ async def set_state(
                 "UPDATE member_session SET revoked_at = $2 WHERE member_id = $1 AND revoked_at IS NULL",
                 member_id, mall.clock.now(),
             )  # fmt: skip
-        was = "active" if state == "blocked" else "blocked"
+        action, was = ("member.block", "active") if state == "blocked" else ("member.unblock", "blocked")
         audit.record(
-            mall, actor, f"member.{'block' if state == 'blocked' else 'unblock'}", subject_kind="member", subject_id=member_id,
-            store_id=changed.source_store_id, before={"state": was}, after={"state": state, "reason": reason},
+            mall, actor, action, subject_kind="member", subject_id=member_id, store_id=changed.source_store_id,
+            before={"state": was}, after={"state": state, "reason": reason},
         )  # fmt: skip
     return changed
 

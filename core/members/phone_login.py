@@ -1,7 +1,7 @@
 """The built-in way to sign in: a phone number and a one-time code sent to it.
 
-Redis limits first because it is cheap; the rows of ``login_code`` are asked again under a lock, so that losing Redis, or
-two requests at once, lifts no limit. Whether a phone is known is never shown.
+Redis limits first because it is cheap; the rows of ``login_code`` are asked again under a lock, so that losing Redis,
+or two requests at once, lifts no limit. Whether a phone is known is never shown.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ async def send_login_code(mall: Mall, phone: str, *, ip: str = "") -> None:
         await _ask_postgres(phone, ip, now)
         await db.execute("UPDATE login_code SET used_at = $2 WHERE phone = $1 AND used_at IS NULL", phone, now)
         await db.execute(
-            "INSERT INTO login_code (phone, ip, code_hash, tries_left, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO login_code (phone, ip, code_hash, tries_left, created_at, expires_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6)",
             phone, ip[:64], _hash(mall, phone, code), TRIES, now, now + LIFETIME,
         )  # fmt: skip
     minutes = int(LIFETIME.total_seconds()) // 60
@@ -83,7 +84,10 @@ class PhoneIdentity:
     title = Text("手机号登录", "Phone number")
 
     async def prove(self, mall: Mall, *, credentials: dict[str, str]) -> Proof:
-        """Check and use up the code. Raises ``LoginCodeWrong``, ``PhoneInvalid``, ``CredentialsMissing``, ``RateLimited``."""
+        """Check and use up the code.
+
+        Raises ``LoginCodeWrong``, ``PhoneInvalid``, ``CredentialsMissing``, ``RateLimited``.
+        """
         db.assert_no_transaction()
         missing = [name for name in ("phone", "code") if not credentials.get(name)]
         if missing:

@@ -19,8 +19,10 @@ _EARLIEST = date(1900, 1, 1)
 _FIELDS = ("nickname", "avatar_url", "gender", "born_on")
 # CASE keeps what the change does not name, so two changes at once of different fields do not undo each other.
 _UPDATE = """
-UPDATE member SET nickname = CASE WHEN $2 THEN $3 ELSE nickname END, avatar_url = CASE WHEN $4 THEN $5 ELSE avatar_url END,
-                  gender = CASE WHEN $6 THEN $7 ELSE gender END, born_on = CASE WHEN $8 THEN $9::date ELSE born_on END
+UPDATE member SET nickname = CASE WHEN $2 THEN $3 ELSE nickname END,
+                  avatar_url = CASE WHEN $4 THEN $5 ELSE avatar_url END,
+                  gender = CASE WHEN $6 THEN $7 ELSE gender END,
+                  born_on = CASE WHEN $8 THEN $9::date ELSE born_on END
  WHERE id = $1 RETURNING *
 """
 

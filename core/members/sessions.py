@@ -25,7 +25,7 @@ SELECT s.id AS session_id, s.member_id, m.number AS member_number, s.channel, m.
 _KNOWN = """
 SELECT m.* FROM member_identity i JOIN member m ON m.id = i.member_id WHERE i.provider = $1 AND i.subject = $2
 """
-# The identity is claimed first; only who gets it makes a member. One statement, so its foreign key holds at the end of it.
+# The identity is claimed first; only who gets it makes a member. One statement: its foreign key holds at the end of it.
 _JOIN = """
 WITH claimed AS (
     INSERT INTO member_identity (member_id, provider, subject, created_at)
@@ -78,7 +78,8 @@ async def _join(mall: Mall, provider_code: str, proof: Proof, source: JoinSource
     now = mall.clock.now()
     member = await db.fetch_one(
         MemberView, _JOIN, provider_code, proof.subject, now, ids.new_number("U", now, mall.settings.mall_zone),
-        proof.nickname[:64], proof.avatar_url[:500], proof.phone, source.channel, source.store_id, source.staff_id, source.code,
+        proof.nickname[:64], proof.avatar_url[:500], proof.phone, source.channel, source.store_id, source.staff_id,
+        source.code,
     )  # fmt: skip
     if member is not None:
         await mall.hooks.strict("member_joining", mall=mall, member=member)

@@ -63,10 +63,11 @@ async def place_order(mall: Mall, draft: OrderDraft, *, expected_total_fen: int,
     ``RequestKeyReused``; nothing is written then. A repeat of a key answers the order that it made.
     Locks: stock rows by (sku, location), then plugin rows. UNIQUE (member_id, request_key) settles two calls at once.
     """
-    draft = check_shape(mall, draft)
     wish = queries.fingerprint(draft, expected_total_fen)
     try:
-        return await _place_once(mall, draft, expected_total_fen, request_key=request_key, wish=wish)
+        return await _place_once(
+            mall, check_shape(mall, draft), expected_total_fen, request_key=request_key, wish=wish
+        )
     except MallError:
         # A repeat must answer the order it made, even where a new order would be refused by now (sold out, price
         # changed). Asked only after a refusal: the common path pays no round trip for it.

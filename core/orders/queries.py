@@ -194,6 +194,11 @@ async def note(
 
 
 def fingerprint(draft: OrderDraft, expected_total_fen: int) -> bytes:
-    """Hash what was asked for, so that a repeated key with another wish can be told apart."""
+    """Hash what was asked for, so that a repeated key with another wish can be told apart.
+
+    A cart is asked for as "the cart": the first call emptied it, so its lines are no part of the wish.
+    """
+    if draft.from_cart:
+        draft = msgspec.structs.replace(draft, lines=())
     wish = msgspec.json.encode((draft, expected_total_fen), order="sorted")
     return hashlib.sha256(wish).digest()

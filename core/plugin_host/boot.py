@@ -69,8 +69,9 @@ def boot(
 
     ``plugin_ids`` replaces the allow-list of the settings. ``extra`` adds plugin objects by id, as tests do: an object
     without ``PLUGIN`` gets a bare manifest, and they are on unless the database says otherwise. ``environ`` replaces
-    the process environment for plugin settings. ``check_tables=False`` is for serving processes, which save the import of
-    Piccolo's commands: ``mall migrate`` has checked, and what it did not migrate stays off. Raises ``DuplicateObject``.
+    the process environment for plugin settings. ``check_tables=False`` is for serving processes, which save the import
+    of Piccolo's commands: ``mall migrate`` has checked, and what it did not migrate stays off. Raises
+    ``DuplicateObject``.
     """
     pm = pluggy.PluginManager(PROJECT)
     pm.add_hookspecs(MallSpec)
@@ -84,7 +85,9 @@ def boot(
         plugins=states,
     )
     for domain in DOMAINS:
-        _wire(mall, f"core.{domain}.wiring")
+        name = f"core.{domain}.wiring"
+        if importlib.util.find_spec(name) is not None:
+            importlib.import_module(name).register(mall)
     found = _find(settings.plugin_ids if plugin_ids is None else tuple(plugin_ids), dict(extra or {}))
     for plugin in _in_order(found):
         states.loaded[plugin.manifest.id] = plugin
@@ -93,15 +96,6 @@ def boot(
         if plugin.fault is not None:
             log.warning("plugin not usable", plugin=plugin.manifest.id, state=plugin.fault, reason=plugin.reason)
     return mall
-
-
-def _wire(mall: Mall, name: str) -> None:
-    if importlib.util.find_spec(name) is None:
-        return
-    try:
-        importlib.import_module(name).register(mall)
-    except ImportError as exc:  # BUILDING: a sibling is not written yet; goes away before the end of issue 2
-        log.error("core domain not wired yet", module=name, error=str(exc))
 
 
 def _find(plugin_ids: tuple[str, ...], extra: dict[str, Any]) -> list[Loaded]:

@@ -51,16 +51,20 @@ def manifest(found: Any, plugin_id: str) -> Plugin:
         raise Unfit(f"the manifest has an unreadable version or range: {exc}") from exc
     if not wanted.contains(API_VERSION):
         raise Unfit(f"it needs core_api {plugin.core_api}, this mall has {API_VERSION}", "incompatible")
-    for permission in plugin.permissions:
-        if not permission.name.startswith(f"{plugin.id}."):
-            raise Unfit(f"the permission {permission.name!r} must start with '{plugin.id}.'")
-    names = [p.name for p in plugin.permissions]
-    if len(set(names)) != len(names):
-        raise Unfit("the manifest names a permission twice")
+    _permissions(plugin)
     config = plugin.config
     if config is not None and not getattr(getattr(config, "__struct_config__", None), "forbid_unknown_fields", False):
         raise Unfit("config must be a msgspec Struct with forbid_unknown_fields=True")
     return plugin
+
+
+def _permissions(plugin: Plugin) -> None:
+    names = [p.name for p in plugin.permissions]
+    for name in names:
+        if not name.startswith(f"{plugin.id}."):
+            raise Unfit(f"the permission {name!r} must start with '{plugin.id}.'")
+    if len(set(names)) != len(names):
+        raise Unfit("the manifest names a permission twice")
 
 
 def requirements(plugin: Plugin, fit: dict[str, Plugin]) -> None:
@@ -69,7 +73,9 @@ def requirements(plugin: Plugin, fit: dict[str, Plugin]) -> None:
         wanted = Requirement(text)
         found = fit.get(wanted.name)
         if found is None:
-            raise Unfit(f"it requires {text}, which is not installed, not in MALL_PLUGINS or not usable", "incompatible")
+            raise Unfit(
+                f"it requires {text}, which is not installed, not in MALL_PLUGINS or not usable", "incompatible"
+            )
         if not wanted.specifier.contains(found.version):
             raise Unfit(f"it requires {text}, found {found.version}", "incompatible")
     clash = sorted(set(plugin.conflicts) & set(fit))
@@ -111,7 +117,7 @@ def tables(plugin: Plugin) -> AppConfig | None:
     if migrate.files(app) != _migration_files(plugin.piccolo_app):
         raise Unfit("its migrations must be in the folder 'migrations' beside piccolo_app.py")
     for table in app.table_classes:
-        name = table._meta.tablename  # noqa: SLF001 - Piccolo's documented place for it
+        name = table._meta.tablename  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - Piccolo's place for it
         if not name.startswith(f"{plugin.id}_"):
             raise Unfit(f"{table.__name__} needs an explicit tablename='{plugin.id}_…', it has {name!r}")
     return app

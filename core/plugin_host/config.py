@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
@@ -63,12 +63,11 @@ def plugin_settings(mall: Mall, plugin_id: str) -> PluginSettings:
     secrets = _secrets(plugin.config)
     whole = msgspec.structs.asdict(build(plugin, stored, states.environ))
     pinned = tuple(sorted(k for k in plugin_environment(plugin_id, states.environ) if k not in secrets))
-    schema = msgspec.json.schema(plugin.config, schema_hook=lambda _t: {"type": "string", "writeOnly": True})
     return PluginSettings(
         version=version,
         values={k: msgspec.to_builtins(v) for k, v in whole.items() if k not in secrets},
         pinned=pinned,
-        schema=schema,
+        schema=msgspec.json.schema(_without(plugin.config, secrets)),
     )
 
 
@@ -94,8 +93,8 @@ async def save(
     build(plugin, values, states.environ)
     version = await db.value(
         """INSERT INTO plugin_setting (plugin_id, version, settings, staff_id, reason, changed_at)
-           SELECT $1, $2, $3::jsonb, $4, $5, $6
-           WHERE $2 - 1 = (SELECT coalesce(max(version), 0) FROM plugin_setting WHERE plugin_id = $1)
+           SELECT $1::varchar, $2::int, $3::jsonb, $4::bigint, $5, $6
+           WHERE $2::int - 1 = (SELECT coalesce(max(version), 0) FROM plugin_setting WHERE plugin_id = $1)
            ON CONFLICT (plugin_id, version) DO NOTHING RETURNING version""",
         plugin_id, expected_version + 1, db.json(values), actor.id if actor.kind == "staff" else None, reason,
         mall.clock.now(),
@@ -106,7 +105,17 @@ async def save(
 
 
 def _secrets(config: type[Any]) -> set[str]:
-    return {f.name for f in msgspec.structs.fields(config) if "Secret" in str(f.type)}
+    return {f.name for f in msgspec.structs.fields(config) if f.type is Secret or Secret in get_args(f.type)}
+
+
+def _without(config: type[Any], names: set[str]) -> type[Any]:
+    """Return ``config`` without the fields ``names``: what staff may edit, for the schema of the form."""
+    kept: list[tuple[str, Any, Any]] = []
+    for f in msgspec.structs.fields(config):
+        if f.name not in names:
+            given: dict[str, Any] = {"default": f.default, "default_factory": f.default_factory}
+            kept.append((f.name, f.type, msgspec.field(**given)))
+    return msgspec.defstruct(config.__name__, kept, kw_only=True, forbid_unknown_fields=True)
 
 
 def _from_text(kind: Any, text: str, environ: dict[str, str] | None) -> Any:

@@ -10,7 +10,7 @@ from core.kernel.contracts import Permission
 from core.kernel.i18n import Text
 
 API_VERSION = "1.0"
-"""The version of ``core.sdk`` and of the hooks. A minor version only adds; a plugin states its range in ``core_api``."""
+"""The version of ``core.sdk`` and of the hooks. A minor version only adds; a plugin says its range in ``core_api``."""
 
 
 class Plugin(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,17 +16,18 @@ from packaging.requirements import Requirement
 from redis.exceptions import RedisError
 
 from core import db
+from core.events import audit, outbox
 from core.kernel.origin import SYSTEM, Actor
 from core.plugin_host import config
 from core.plugin_host.errors import PluginNeedsMigration, PluginNotUsable, PluginRequired, PluginRequires
 from core.plugin_host.states import PluginInfo, PluginStates
-from core.events import audit, outbox
 
 if TYPE_CHECKING:
     from core.kernel.mall import Mall
 
 CHANNEL = "mall:plugins"
 POLL_S = 30.0
+SUBSCRIBE_S = 2.0
 _LOCK = 0x706C7567  # "plug": one change of plugin states at a time, so that requirements hold
 log = structlog.get_logger("mall.plugins")
 
@@ -41,7 +42,7 @@ async def attach(mall: Mall) -> None:
         ready = asyncio.Event()
         states.tasks.append(asyncio.create_task(_listen(mall, ready), name="plugins-listen"))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ready.wait(), timeout=2.0)
+            await asyncio.wait_for(ready.wait(), timeout=SUBSCRIBE_S)
 
 
 async def detach(mall: Mall) -> None:
@@ -56,6 +57,11 @@ async def detach(mall: Mall) -> None:
 async def refresh(mall: Mall) -> None:
     """Read states, run migrations and settings from the database into this process."""
     states: PluginStates = mall.plugins
+    async with states.reading:  # one after the other: an answer that was read earlier must not arrive later
+        await _read(states)
+
+
+async def _read(states: PluginStates) -> None:
     apps = {f"mall_{i}": i for i, p in states.loaded.items() if p.migration_ids and p.fault is None}
     found = await db.rows("SELECT plugin_id, state FROM plugin_state")
     done: dict[str, set[str]] = {}
@@ -63,7 +69,8 @@ async def refresh(mall: Mall) -> None:
         for row in await db.rows("SELECT app_name, name FROM migration WHERE app_name = ANY($1)", list(apps)):
             done.setdefault(row["app_name"], set()).add(row["name"])
     settings = await db.rows(
-        "SELECT DISTINCT ON (plugin_id) plugin_id, version, settings FROM plugin_setting ORDER BY plugin_id, version DESC"
+        "SELECT DISTINCT ON (plugin_id) plugin_id, version, settings FROM plugin_setting"
+        " ORDER BY plugin_id, version DESC"
     )
     states.stored = {row["plugin_id"]: row["state"] for row in found}
     states.unmigrated = frozenset(
@@ -120,10 +127,8 @@ async def disable(mall: Mall, plugin_id: str, actor: Actor = SYSTEM, *, force: b
     plugin = states.get(plugin_id)
     async with db.transaction():
         on = await _lock_states(mall)
-        by = [
-            i for i, other in states.loaded.items()
-            if on.get(i) in ("enabled", "draining") and plugin_id in {Requirement(r).name for r in other.manifest.requires}
-        ]  # fmt: skip
+        working = [other.manifest for i, other in states.loaded.items() if on.get(i) in ("enabled", "draining")]
+        by = [other.id for other in working if plugin_id in {Requirement(r).name for r in other.requires}]
         if by:
             raise PluginRequired(plugin=plugin_id, by=", ".join(by))
         drains = plugin.manifest.drains and not force and on.get(plugin_id) in ("enabled", "draining")
@@ -178,17 +183,24 @@ async def _set(mall: Mall, plugin_id: str, on: dict[str, str], *, to: str, actor
     if changed is not None:
         verb = "plugins.enable" if to == "enabled" else "plugins.disable"
         audit.record(
-            mall, actor, verb, subject_kind="plugin", subject_id=plugin_id, before={"state": before}, after={"state": to}
+            mall,
+            actor,
+            verb,
+            subject_kind="plugin",
+            subject_id=plugin_id,
+            before={"state": before},
+            after={"state": to},
         )
     db.after_commit(lambda: _announce(mall))
 
 
 async def _announce(mall: Mall) -> None:
     await refresh(mall)
-    if mall.redis is None:
+    redis: Any = mall.redis
+    if redis is None:
         return
     try:
-        await mall.redis.publish(CHANNEL, "changed")
+        await redis.publish(CHANNEL, "changed")
     except RedisError as exc:
         log.warning("plugin change not published; others follow by polling", error=str(exc))
 
@@ -203,10 +215,10 @@ async def _poll(mall: Mall) -> None:
 
 
 async def _listen(mall: Mall, ready: asyncio.Event) -> None:
-    assert mall.redis is not None
+    redis: Any = mall.redis
     while True:
         try:
-            async with mall.redis.pubsub() as pubsub:
+            async with redis.pubsub() as pubsub:
                 await pubsub.subscribe(CHANNEL)
                 while True:
                     message = await pubsub.get_message(timeout=POLL_S)

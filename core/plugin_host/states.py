@@ -65,6 +65,7 @@ class PluginStates:
     unmigrated: frozenset[str] = frozenset()
     settings: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict[str, tuple[int, dict[str, Any]]])
     environ: dict[str, str] | None = None
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     def state(self, plugin_id: str) -> State:
@@ -111,7 +112,7 @@ class PluginStates:
         return [(i, p.demo) for i, p in self._usable() if p.demo is not None and self.is_enabled(i)]
 
     def commands(self) -> list[tuple[str, Callable[[Any], None]]]:
-        """Return ``(plugin id, add)``; ``add(group)`` puts the plugin's commands into the click group ``mall x <id>``."""
+        """Return ``(plugin id, add)``; ``add(group)`` puts the plugin's commands into the group ``mall x <id>``."""
         return [(i, p.commands) for i, p in self._usable() if p.commands is not None]
 
     def get(self, plugin_id: str) -> Loaded:

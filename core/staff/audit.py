@@ -31,7 +31,8 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LIST = """
-SELECT id, actor_kind, actor_id, actor_name, action, subject_kind, subject_id, store_id, before, after, request_id, ip, at
+SELECT id, actor_kind, actor_id, actor_name, action, subject_kind, subject_id, store_id, before, after, request_id, ip,
+       at
   FROM audit_entry
  WHERE ($1::bigint IS NULL OR id < $1)
    AND ($2::text IS NULL OR actor_kind = $2) AND ($3::bigint IS NULL OR actor_id = $3)
@@ -52,7 +53,10 @@ async def list_audit(
     before_id: int | None = None,
     limit: int = 50,
 ) -> list[AuditView]:
-    """List changes, newest first. A ``scope`` of stores shows what happened in them; mall-wide changes need all stores."""
+    """List changes, newest first.
+
+    A ``scope`` of stores shows what happened in them; mall-wide changes need all stores (``None``).
+    """
     return await db.fetch(
         AuditView, _LIST, before_id, wanted.actor_kind, wanted.actor_id, wanted.action, wanted.subject_kind,
         wanted.subject_id, wanted.store_id, wanted.since, wanted.until, scope, limit,

@@ -1,7 +1,7 @@
 """Passwords: argon2id in two threads of their own, so that a hash never holds up the event loop.
 
-The parameters are the first choice of OWASP's Password Storage Cheat Sheet (m = 19 MiB, t = 2, p = 1); two threads bound
-the memory of a burst of sign-ins to 38 MiB.
+The parameters are OWASP's (Password Storage Cheat Sheet: m = 19 MiB, t = 2, p = 1); two threads bound the memory of
+a burst of sign-ins to 38 MiB.
 """
 
 from __future__ import annotations

@@ -119,7 +119,10 @@ async def set_password(mall: Mall, staff_id: int, *, password: str, actor: Actor
 
 
 async def create_owner(mall: Mall, login: str, password: str, *, name: str = "Owner") -> StaffView:
-    """Make sure that ``login`` is an owner with this password, and end their sessions. For the command line; idempotent."""
+    """Make sure that ``login`` is an owner with this password, and end their sessions. For the command line.
+
+    Raises ``LoginInvalid``, ``PasswordTooWeak``.
+    """
     login = login.strip().lower()
     if not _LOGIN.fullmatch(login):
         raise LoginInvalid
@@ -133,8 +136,8 @@ async def create_owner(mall: Mall, login: str, password: str, *, name: str = "Ow
         staff_id = await db.value(
             "INSERT INTO staff (login, name, password_hash, all_stores, state, created_at)"
             " VALUES ($1, $2, $3, true, 'active', $4)"
-            " ON CONFLICT (login) DO UPDATE SET password_hash = EXCLUDED.password_hash, all_stores = true, state = 'active'"
-            " RETURNING id",
+            " ON CONFLICT (login) DO UPDATE SET password_hash = EXCLUDED.password_hash, all_stores = true,"
+            " state = 'active' RETURNING id",
             login, name, password_hash, mall.clock.now(),
         )  # fmt: skip
         await db.execute(
@@ -144,8 +147,7 @@ async def create_owner(mall: Mall, login: str, password: str, *, name: str = "Ow
         )  # fmt: skip
         await end_sessions(mall, staff_id)
         audit.record(mall, SYSTEM, "staff.create_owner", subject_kind="staff", subject_id=staff_id)
-        view = await _staff(staff_id)
-    return view
+    return await _staff(staff_id)
 
 
 async def get_staff(mall: Mall, staff_id: int, *, scope: tuple[int, ...] | None = None) -> StaffView:
@@ -168,7 +170,8 @@ async def list_staff(
     """List people by id; ``q`` is a part of the login or the name."""
     return await db.fetch(
         StaffView,
-        f"{_STAFF} WHERE {_IN_SCOPE} AND p.id > $2 AND ($3 = '' OR strpos(p.login || ' ' || lower(p.name), lower($3)) > 0)"
+        f"{_STAFF} WHERE {_IN_SCOPE} AND p.id > $2"
+        " AND ($3 = '' OR strpos(p.login || ' ' || lower(p.name), lower($3)) > 0)"
         " AND ($4::text IS NULL OR p.state = $4) ORDER BY p.id LIMIT $5",
         scope, after_id, q, state, limit,
     )  # fmt: skip
@@ -185,7 +188,8 @@ async def _set_roles(staff_id: int, roles: Sequence[str]) -> None:
     """Give exactly these roles. Must run in a transaction."""
     db.assert_transaction()
     await db.execute(
-        "DELETE FROM staff_role_member m USING staff_role r WHERE m.staff_id = $1 AND r.id = m.role_id AND r.code <> ALL($2)",
+        "DELETE FROM staff_role_member m USING staff_role r"
+        " WHERE m.staff_id = $1 AND r.id = m.role_id AND r.code <> ALL($2)",
         staff_id, list(roles),
     )  # fmt: skip
     await db.execute(

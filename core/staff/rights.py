@@ -5,7 +5,7 @@ Every change of staff and roles runs under one advisory lock, so these checks se
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,7 @@ _UNLIMITED = Rights(permissions=frozenset({ALL}), all_stores=True)
 
 
 @asynccontextmanager
-async def changing(actor: Actor) -> AsyncIterator[Rights]:
+async def changing(actor: Actor) -> AsyncGenerator[Rights]:
     """Open the transaction of one change of staff or roles and give the rights of ``actor`` as of now.
 
     The command line and jobs are not limited. Raises ``LastOwner`` when the change would leave a mall that had an owner
@@ -81,11 +81,3 @@ async def _of_actor(actor: Actor) -> Rights:
 async def of_staff(staff_id: int) -> Rights:
     """Return the rights of a person, active or not; none for nobody."""
     return await db.fetch_one(Rights, _RIGHTS, staff_id) or Rights()
-
-
-async def of_roles(roles: Iterable[str]) -> frozenset[str]:
-    """Return the permissions of the roles with these codes together."""
-    found = await db.rows(
-        "SELECT DISTINCT unnest(permissions) AS name FROM staff_role WHERE code = ANY($1)", list(roles)
-    )
-    return frozenset(r["name"] for r in found)

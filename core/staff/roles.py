@@ -42,7 +42,7 @@ async def create_role(
 async def update_role(mall: Mall, role_id: int, *, change: RoleChange, actor: Actor) -> RoleView:
     """Change the name or the permissions of a role; it counts with the next request of everyone who holds it.
 
-    Raises ``RoleNotFound``, ``LastOwner``, and ``NotYoursToGrant`` when the role has, or would get, what ``actor`` lacks.
+    Raises ``RoleNotFound``, ``LastOwner``, and ``NotYoursToGrant`` when it has, or would get, what ``actor`` lacks.
     """
     async with rights.changing(actor) as own:
         before = await _role(role_id)
@@ -71,7 +71,8 @@ async def delete_role(mall: Mall, role_id: int, *, actor: Actor) -> None:
         before = await _role(role_id)
         own.require(_mall_wide(before.permissions))
         gone = await db.execute(
-            "DELETE FROM staff_role r WHERE r.id = $1 AND NOT EXISTS (SELECT 1 FROM staff_role_member m WHERE m.role_id = r.id)",
+            "DELETE FROM staff_role r WHERE r.id = $1"
+            " AND NOT EXISTS (SELECT 1 FROM staff_role_member m WHERE m.role_id = r.id)",
             role_id,
         )
         if not gone:

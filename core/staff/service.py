@@ -9,6 +9,6 @@ from core.staff.sessions import change_password, session, sign_in, sign_out
 
 __all__ = (
     "AuditFilter", "audit", "change_password", "create_owner", "create_role", "create_staff", "delete_role", "get_role",
-    "get_staff", "list_audit", "list_roles", "list_staff", "session", "set_password", "sign_in", "sign_out", "update_role",
-    "update_staff",
+    "get_staff", "list_audit", "list_roles", "list_staff", "session", "set_password", "sign_in", "sign_out",
+    "update_role", "update_staff",
 )  # fmt: skip

@@ -36,7 +36,7 @@ SELECT s.id AS session_id, p.id AS staff_id, p.login, p.name, p.all_stores,
  WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND p.state = 'active'
 """
 
-# The row lock of the UPDATE orders a sign-in against a change of password or state: whichever comes second sees the other.
+# The row lock of the UPDATE orders a sign-in against a change of password or state: the second one sees the first.
 _OPEN = """
 WITH person AS (
     UPDATE staff SET signed_in_at = $3 WHERE id = $1 AND password_hash = $2 AND state = 'active' RETURNING id
@@ -134,6 +134,7 @@ async def end_sessions(mall: Mall, staff_id: int, *, but: int | None = None) -> 
     """End the sessions of a person, except ``but``. Must run in a transaction, after the write of the staff row."""
     db.assert_transaction()
     await db.execute(
-        "UPDATE staff_session SET revoked_at = $2 WHERE staff_id = $1 AND revoked_at IS NULL AND id IS DISTINCT FROM $3",
+        "UPDATE staff_session SET revoked_at = $2"
+        " WHERE staff_id = $1 AND revoked_at IS NULL AND id IS DISTINCT FROM $3",
         staff_id, mall.clock.now(), but,
     )  # fmt: skip

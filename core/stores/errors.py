@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.kernel.errors import Conflict, Invalid, NotFound, Problem
+from core.kernel.errors import Conflict, Invalid, MallError, NotFound, Problem
 from core.kernel.i18n import Text
 
 
@@ -36,6 +36,15 @@ class CoordinatesInvalid(Invalid):
     code = "stores.coordinates_invalid"
     zh = "坐标无效:纬度须在 -90 到 90、经度须在 -180 到 180 之间,且两者同时提供。"
     en = "The coordinates cannot be used: latitude is -90 to 90, longitude -180 to 180, and they come together."
+
+
+class AllStoresNeeded(MallError):
+    """403: who works for some stores only cannot make another."""
+
+    code = "stores.all_stores_needed"
+    status = 403
+    zh = "只有管理全部门店的员工才能新建门店。"
+    en = "Only staff of all stores can make a new one."
 
 
 class CloseInvalid(Invalid):

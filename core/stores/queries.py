@@ -114,7 +114,7 @@ async def ids(where: StoreFilter) -> list[int]:
 SELECT id FROM store
 WHERE state = $1 AND ($2 = '' OR city = $2) AND ($3::text IS NULL OR $3 = ANY(services)) ORDER BY id""",
         where.state or "active",
-        where.city,
+        _kept(where.city),
         where.service,
     )
     return [r["id"] for r in found]
@@ -129,7 +129,7 @@ WHERE id > $1 AND ($2 = '' OR city = $2) AND ($3::text IS NULL OR $3 = ANY(servi
   AND ($4::text IS NULL OR state = $4) AND search_text LIKE ALL ($5::text[]) AND ($6::bigint[] IS NULL OR id = ANY($6))
 ORDER BY id LIMIT $7""",
         after,
-        where.city,
+        _kept(where.city),
         where.service,
         where.state,
         patterns(where.q),
@@ -191,8 +191,13 @@ GROUP BY province, city ORDER BY stores DESC, city, province""",
 
 def patterns(q: str) -> list[str]:
     """Return a LIKE pattern for each word of ``q``; what is special to LIKE stands for itself."""
-    words = q.lower().split()[:8]
+    words = _kept(q).lower().split()[:8]
     return ["%" + w.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%" for w in words]
+
+
+def _kept(text: str) -> str:
+    """Leave out what PostgreSQL cannot hold."""
+    return text.replace("\0", "")
 
 
 def _full(row: dict[str, Any]) -> dict[str, Any]:

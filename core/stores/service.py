@@ -20,6 +20,7 @@ from core.stores.events import StoreChanged, StoreCreated
 from core.stores.types import (
     Box,
     CityCount,
+    Extras,
     Service,
     StoreChange,
     StoreDraft,
@@ -92,19 +93,16 @@ async def list_cities(mall: Mall) -> list[CityCount]:
     return await queries.cities()
 
 
-async def extras(mall: Mall, ids: Sequence[int]) -> dict[int, dict[str, object]]:
-    """Return what plugins add to the stores of one page: ``{store_id: {plugin_id: extra}}``. One call a plugin.
-
-    A plugin that fails is left out.
-    """
-    found: dict[int, dict[str, object]] = {store_id: {} for store_id in ids}
-    if ids and mall.hooks.has("extend_stores"):
-        answers = await mall.hooks.lenient("extend_stores", mall=mall, ids=tuple(ids))
-        for plugin_id, extra in answers.given:
-            for store_id, value in extra.items():
-                if store_id in found:
-                    found[store_id][plugin_id] = value
-    return found
+async def extras(mall: Mall, ids: Sequence[int]) -> Extras:
+    """Ask the plugins once (``extend_stores``) what they add to these stores: one call a page, lenient."""
+    if not ids or not mall.hooks.has("extend_stores"):
+        return Extras()
+    answers = await mall.hooks.lenient("extend_stores", mall=mall, ids=tuple(ids))
+    found: dict[int, dict[str, object]] = {}
+    for plugin_id, by_id in answers.given:
+        for store_id, extra in by_id.items():
+            found.setdefault(store_id, {})[plugin_id] = extra
+    return Extras(by_store=found, failed=answers.failed)
 
 
 # changing -------------------------------------------------------------------------------------------------------------

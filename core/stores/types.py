@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from core.kernel.errors import Problem
 
@@ -74,24 +74,47 @@ class StoreView(Opening, frozen=True, kw_only=True):
 class StoreChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What to change of a store; what is not given stays. ``lat`` and ``lng`` come together, in ``coord_sys``."""
 
-    name: str | UnsetType = UNSET
+    name: Annotated[str, Meta(examples=["上海南京东路店"])] | UnsetType = UNSET
     kind: StoreKind | UnsetType = UNSET
-    state: StoreState | UnsetType = UNSET
-    province: str | UnsetType = UNSET
-    city: str | UnsetType = UNSET
-    district: str | UnsetType = UNSET
-    address: str | UnsetType = UNSET
+    state: Annotated[StoreState, Meta(description="`inactive` is not shown yet, `closed` is for good.")] | UnsetType = (
+        UNSET
+    )
+    province: Annotated[str, Meta(examples=["上海市"])] | UnsetType = UNSET
+    city: Annotated[str, Meta(examples=["上海市"])] | UnsetType = UNSET
+    district: Annotated[str, Meta(examples=["黄浦区"])] | UnsetType = UNSET
+    address: Annotated[str, Meta(examples=["南京东路 1 号"])] | UnsetType = UNSET
     postcode: str | UnsetType = UNSET
     phone: str | UnsetType = UNSET
-    lat: float | UnsetType | None = UNSET
-    lng: float | UnsetType | None = UNSET
-    coord_sys: CoordSys = "gcj02"
-    zone: str | UnsetType = UNSET
-    services: tuple[Service, ...] | UnsetType = UNSET
-    hours: WeeklyHours | UnsetType = UNSET
-    exceptions: Exceptions | UnsetType = UNSET
-    notice: str | UnsetType = UNSET
-    extra: dict[str, object] | UnsetType = UNSET
+    lat: Annotated[float, Meta(ge=-90, le=90, examples=[31.2304])] | UnsetType | None = UNSET
+    lng: Annotated[float, Meta(ge=-180, le=180, examples=[121.4737])] | UnsetType | None = UNSET
+    coord_sys: Annotated[CoordSys, Meta(description="The system of lat and lng; GCJ-02 is stored.")] = "gcj02"
+    zone: Annotated[str, Meta(description="IANA time zone.", examples=["Asia/Shanghai"])] | UnsetType = UNSET
+    services: Annotated[tuple[Service, ...], Meta(max_length=10)] | UnsetType = UNSET
+    hours: (
+        Annotated[
+            WeeklyHours,
+            Meta(
+                max_length=7,
+                description="Spans by the weekday they start on; an end not after the start is on the next day.",
+                examples=[{"mon": [["08:00", "22:00"]], "fri": [["10:00", "14:00"], ["22:00", "02:00"]]}],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    exceptions: (
+        Annotated[
+            Exceptions,
+            Meta(
+                description="By local date, in place of the weekly hours: closed, or other spans.",
+                examples=[{"2027-02-06": {"closed": True, "note": "春节"}}],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    notice: Annotated[str, Meta(description="Shown to shoppers.", examples=["今日 18:00 后外带八折"])] | UnsetType = (
+        UNSET
+    )
+    extra: Annotated[dict[str, object], Meta(description="Facts of your own, up to 8 KiB.")] | UnsetType = UNSET
 
 
 class StoreDraft(StoreChange, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -101,8 +124,8 @@ class StoreDraft(StoreChange, frozen=True, kw_only=True, forbid_unknown_fields=T
     that is known.
     """
 
-    code: str
-    name: str  # pyright: ignore[reportGeneralTypeIssues] - required here; fields are given by keyword, so order is free
+    code: Annotated[str, Meta(description="Your own code of the store, for ever.", examples=["SH-0001"])]
+    name: Annotated[str, Meta(examples=["上海南京东路店"])]  # pyright: ignore[reportGeneralTypeIssues] - required here; fields are given by keyword, so order is free
 
 
 class StoreFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +160,13 @@ class CityCount(msgspec.Struct, frozen=True, kw_only=True):
     province: str
     city: str
     stores: int
+
+
+class Extras(msgspec.Struct, frozen=True, kw_only=True):
+    """What plugins add to stores, by store and plugin; ``failed`` names the plugins that gave no answer this time."""
+
+    by_store: dict[int, dict[str, object]] = {}
+    failed: tuple[str, ...] = ()
 
 
 class UpsertResult(msgspec.Struct, frozen=True, kw_only=True):

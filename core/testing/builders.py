@@ -127,14 +127,21 @@ async def stock(mall: Mall, sku_id: int, location_id: int, n: int) -> None:
         " ON CONFLICT (sku_id, location_id) DO UPDATE SET on_hand = stock.on_hand + excluded.on_hand RETURNING on_hand",
         sku_id, location_id, n,
     )  # fmt: skip
-    move = {"sku_id": sku_id, "location_id": location_id, "kind": "receive", "qty": n, "before": after - n, "after": after}
+    move = {
+        "sku_id": sku_id,
+        "location_id": location_id,
+        "kind": "receive",
+        "qty": n,
+        "before": after - n,
+        "after": after,
+    }
     await _insert("stock_move", {**move, "reason": "a test", "actor_kind": "system", "at": mall.clock.now()})
 
 
 async def a_member(mall: Mall, **over: Any) -> MemberView:
     """Make a member who joined in the mini-program; ``over`` sets columns."""
     number = next(_next)
-    values = {
+    values: dict[str, Any] = {
         "number": f"U{number:09d}",
         "nickname": f"Member {number}",
         "phone": f"+86138{number:08d}",
@@ -149,13 +156,15 @@ async def a_member(mall: Mall, **over: Any) -> MemberView:
 async def a_staff(
     mall: Mall, permissions: Sequence[str] = (), stores: Sequence[int] | None = (), **over: Any
 ) -> StaffSessionView:
-    """Make a signed-in member of staff with these permissions in these stores (``None``: all); ``over`` sets columns."""
+    """Make a signed-in member of staff with these permissions in these stores (``None``: all); ``over`` as above."""
     number = next(_next)
     now = mall.clock.now()
     values = {"login": f"staff{number}", "name": f"Staff {number}", "password_hash": PASSWORD_HASH, "created_at": now}
     staff = await _insert("staff", {**values, "all_stores": stores is None, **over})
     if permissions:
-        role = await _insert("staff_role", {"code": f"role-{number}", "name": "a role", "permissions": list(permissions)})
+        role = await _insert(
+            "staff_role", {"code": f"role-{number}", "name": "a role", "permissions": list(permissions)}
+        )
         await _insert("staff_role_member", {"staff_id": staff["id"], "role_id": role["id"]})
     for store_id in stores or ():
         await _insert("staff_store", {"staff_id": staff["id"], "store_id": store_id})

@@ -62,7 +62,7 @@ class PluginContract:
     module: ClassVar[str] = ""
     environ: ClassVar[Mapping[str, str]] = {}
 
-    async def events(self, mall: Mall) -> Sequence[Event]:  # noqa: ARG002
+    async def events(self, mall: Mall) -> Sequence[Event]:
         """Return an example of every event that the plugin handles; prepare what the handlers look up."""
         return ()
 
@@ -191,7 +191,8 @@ class PluginContract:
             " WHERE contype = 'f' AND conrelid::regclass::text LIKE $1",
             f"{self.plugin.id}\\_%",
         )
-        core = {t._meta.tablename for a in plugin_host.core_apps() for t in a.table_classes}  # noqa: SLF001
+        tables: list[Any] = [t for a in plugin_host.core_apps() for t in a.table_classes]
+        core = {t._meta.tablename for t in tables}  # noqa: SLF001 - Piccolo's documented place for it
 
         for key in keys:
             own = key["target"].startswith(f"{self.plugin.id}_")
@@ -330,7 +331,9 @@ class PluginContract:
         said.append(str(msgspec.to_builtins(plugin_host.plugin_settings(mall, self.plugin.id), enc_hook=repr)))
         for prefix, caller in (("/storefront/v1/x", shopper), ("/admin/v1/x", owner), ("/callbacks", owner)):
             for route in self._routes(mall, prefix):
-                answer = await caller.request(route.method, route.path, content=None if route.method == "GET" else b"{}")
+                answer = await caller.request(
+                    route.method, route.path, content=None if route.method == "GET" else b"{}"
+                )
                 said += [answer.text, str(answer.headers)]
         captured = capfd.readouterr()
         said += [captured.out, captured.err, caplog.text]
@@ -346,13 +349,16 @@ def _sample(part: Any) -> str:
     """Fill one path parameter with a value of its type that no row has."""
     if isinstance(part, str):
         return part
-    return {"int": "999999999", "uuid": "00000000-0000-0000-0000-000000000000"}.get(part.type.__name__.lower(), "nothing")
+    return {"int": "999999999", "uuid": "00000000-0000-0000-0000-000000000000"}.get(
+        part.type.__name__.lower(), "nothing"
+    )
 
 
 async def _structure(plugin_id: str) -> list[str]:
     found = await db.rows(
         "SELECT table_name || '.' || column_name || ' ' || data_type AS thing FROM information_schema.columns"
-        " WHERE table_name LIKE $1 UNION ALL SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)"
+        " WHERE table_name LIKE $1 UNION ALL"
+        " SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)"
         " FROM pg_constraint WHERE conrelid::regclass::text LIKE $1"
         " UNION ALL SELECT indexdef FROM pg_indexes WHERE tablename LIKE $1 ORDER BY 1",
         f"{plugin_id}\\_%",
@@ -363,14 +369,15 @@ async def _structure(plugin_id: str) -> list[str]:
 async def _everything(mall: Mall) -> dict[str, Any]:
     """Return all that is stored, except the deliveries themselves: tables by name, and Redis by key."""
     own = "pgqueuer%", "event%", "migration", "plugin_state"
-    tables = await db.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE ALL($1)", own)
+    tables = await db.rows(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE ALL($1)", own
+    )
     found: dict[str, Any] = {}
     for record in tables:
         name = record["tablename"]
         rows = await db.rows(f'SELECT to_jsonb(t)::text AS row FROM "{name}" t ORDER BY 1')  # noqa: S608 - catalog names
         if rows:
             found[name] = [json.loads(r["row"]) for r in rows]
-    if mall.redis is not None:
-        keys = sorted([key async for key in mall.redis.scan_iter()])
-        found["redis"] = {key: await mall.redis.dump(key) for key in keys}
+    redis: Any = mall.redis  # its types are partly unknown
+    found["redis"] = {key: await redis.dump(key) for key in sorted(await redis.keys())}
     return found

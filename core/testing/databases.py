@@ -85,7 +85,7 @@ async def ensure_template(url: str, plugin_modules: Sequence[str]) -> str:
 
 
 async def migrate_all(url: str, plugin_modules: Sequence[str]) -> str:
-    """Bring the database at ``url`` to the newest state: every app of the core and of the plugins, and the job queue."""
+    """Bring the database at ``url`` to the newest state: the apps of the core and of the plugins, the job queue."""
     failed: list[str] = []
     db.configure(url)
     await db.start_pool()

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
-from redis.asyncio import Redis
 
-from core import db, plugin_host
+from core import cache, db, plugin_host
 from core.kernel.contracts import Job
 from core.kernel.ids import new_token, token_hash
-from core.settings import Settings
+from core.settings import load_settings
 
 if TYPE_CHECKING:
     from core.kernel.mall import Mall
@@ -38,17 +37,16 @@ class Wanted:
 
 async def boot_mall(database_url: str, redis_url: str, *, clock: FrozenClock, wanted: Wanted) -> Mall:
     """Boot a mall on an open pool and an emptied Redis, with its plugins on. It follows no other process."""
-    settings = Settings(
-        **{
-            "database_url": database_url,
-            "redis_url": redis_url,
-            "mall_env": "test",
-            "mall_secret": "a-secret-of-the-test-mall-0123456789",
-            "mall_plugins": ",".join(wanted.plugins),
-            **wanted.settings,
-        }
-    )
-    redis = Redis.from_url(redis_url)
+    values: dict[str, Any] = {
+        "database_url": database_url,
+        "redis_url": redis_url,
+        "mall_env": "test",
+        "mall_secret": "a-secret-of-the-test-mall-0123456789",
+        "mall_plugins": ",".join(wanted.plugins),
+        **wanted.settings,
+    }
+    settings = load_settings({}, **values)
+    redis: Any = cache.connect(redis_url)  # its types are partly unknown
     await redis.flushdb()
     mall = plugin_host.boot(
         settings,

@@ -104,15 +104,13 @@ async def own_database(mall_servers: Servers) -> AsyncIterator[str]:
 
 async def _stop_pool() -> None:
     """Close the pool; a connection that a failing test still holds is cut instead of waited for."""
-    if db.DB.pool is None:
-        return
+    engine: Any = db.DB  # Piccolo's stubs do not say that the pool may be gone
     try:
         async with asyncio.timeout(5):
             await db.stop_pool()
     except TimeoutError:
-        if db.DB.pool is not None:
-            db.DB.pool.terminate()
-            db.DB.pool = None
+        engine.pool.terminate()
+        engine.pool = None
 
 
 @pytest.fixture
@@ -131,7 +129,7 @@ def booted_malls() -> list[Mall]:
 async def make_mall(
     database: str, mall_servers: Servers, clock: FrozenClock, booted_malls: list[Mall]
 ) -> AsyncIterator[MakeMall]:
-    """Return a function that boots a mall: ``await make_mall(plugins=("coupons",), extra={"broken": Broken()})``.
+    """Boot malls: ask with ``plugins=("coupons",)``, ``extra={"broken": Broken()}``, and await the answer.
 
     ``plugins`` are found by entry point and enabled; ``extra`` are plugin objects by id (with or without ``PLUGIN``);
     ``environ`` holds their deployment values (``MALL_<ID>__<FIELD>``); other keywords are settings of the mall.
@@ -160,9 +158,7 @@ async def mall(make_mall: MakeMall) -> Mall:
 
 
 @pytest_asyncio.fixture
-async def make_client(
-    make_mall: MakeMall, booted_malls: list[Mall]
-) -> AsyncIterator[MakeClient]:
+async def make_client(make_mall: MakeMall, booted_malls: list[Mall]) -> AsyncIterator[MakeClient]:
     """Return a function that makes a client of the last booted mall (of a bare one if none was), through real ASGI."""
     clients: list[httpx.AsyncClient] = []
 
@@ -203,11 +199,11 @@ def admin(make_client: MakeClient) -> Callable[[object], httpx.AsyncClient]:
 
 @pytest.fixture
 def deliver_events() -> Callable[[Mall], Awaitable[int]]:
-    """Return a function that delivers every due event, until none is left: ``await deliver_events(mall)``."""
+    """Deliver the due events of a mall until none is left; await it."""
     return harness.deliver_events
 
 
 @pytest.fixture
 def run_job() -> Callable[..., Awaitable[None]]:
-    """Return a function that runs one job as the worker would: ``await run_job(mall, "orders.cancel_overdue", {})``."""
+    """Run one job of a mall as the worker would: by name, with a payload; await it."""
     return harness.run_job

@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -40,7 +40,7 @@ def is_embedded() -> bool:
 
 
 @contextlib.contextmanager
-def postgres(home: Path) -> Iterator[str]:
+def postgres(home: Path) -> Generator[str]:
     """Yield the URL of a PostgreSQL on which databases may be created."""
     given = os.environ.get("MALL_TEST_DSN")
     if given:
@@ -62,7 +62,7 @@ def postgres(home: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def redis(home: Path, worker: int) -> Iterator[str]:
+def redis(home: Path, worker: int) -> Generator[str]:
     """Yield the URL of a Redis that belongs to this process alone (a database number of its own on a given one)."""
     given = os.environ.get("MALL_TEST_REDIS_URL")
     if given:

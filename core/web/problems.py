@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, SerializationException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.utils.scope.state import ScopeState
@@ -113,8 +113,6 @@ def _http(request: Request[Any, Any, Any], exc: HTTPException) -> Response[bytes
         return answer(error, headers={"Allow": ", ".join(_allowed(request))})
     if isinstance(exc, NotFoundException):
         return answer(errors.NoRoute(path=request.scope["path"][:200]))
-    if isinstance(exc.__cause__, SerializationException):
-        return answer(errors.RequestUnreadable())
     if exc.status_code == 413:
         return answer(errors.TooLarge(limit_bytes=request.route_handler.resolve_request_max_body_size()))
     if exc.status_code == 400:
@@ -157,8 +155,8 @@ def _body(request: Request[Any, Any, Any]) -> list[Problem]:
         return []
     try:
         value = msgspec.json.decode(raw or b"null")
-    except msgspec.DecodeError:
-        return []
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []  # a form: Litestar's own sentence stays
     return validation.body_problems(value, wanted.raw, dec_hook=lambda t, v: handler.default_deserializer(t, v))
 
 

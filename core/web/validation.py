@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
+from litestar import Request
+from litestar.datastructures import State
+from litestar.exceptions import SerializationException
 
 from core.kernel.errors import Problem
 from core.kernel.i18n import Text
+from core.web.errors import RequestUnreadable
 
 MAX_PROBLEMS = 50
 
@@ -30,6 +34,16 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"Integer value out of range", "field.range", "数值超出范围"),
     )
 )
+
+
+class MallRequest(Request[Any, Any, State]):
+    """Litestar's request; a body that cannot be decoded is the caller's fault, however the decoder fails on it."""
+
+    async def json(self) -> Any:
+        try:
+            return await super().json()
+        except (SerializationException, UnicodeDecodeError, RecursionError) as exc:
+            raise RequestUnreadable from exc
 
 
 def problem(path: str, message: str) -> Problem:

@@ -85,9 +85,10 @@ async def serve(mall: Mall, *, stop: asyncio.Event, grace_s: float = GRACE_S) ->
             _, late = await asyncio.wait(late, timeout=5.0)
     finally:
         stop.set()
-        for task in (*parts, ending):
-            task.cancel()
-        await asyncio.gather(*parts, ending, return_exceptions=True)
+        ending.cancel()
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
     log.info("worker stopped")
 
 

@@ -1,11 +1,12 @@
-"""What staff do: say where a store delivers, and look after the index."""
+"""What staff do: say where a store delivers."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from litestar import delete, get, post, put
+from litestar import delete, get, put
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import Parameter
 from msgspec import Meta, Struct
 
 from core.sdk import (
@@ -20,13 +21,15 @@ from core.sdk import (
     paged,
     problems,
 )
-from plugins.nearby_stores import areas, index
+from plugins.nearby_stores import areas
 from plugins.nearby_stores.errors import AreaInvalid, AreaNotFound, StorePositionMissing
-from plugins.nearby_stores.types import MAX_RADIUS_M, Area, IndexReport, Place
+from plugins.nearby_stores.types import MAX_RADIUS_M, Area, Place
 
 READ = {"permission": "nearby_stores.read"}
 WRITE = {"permission": "nearby_stores.write"}
 TAGS = ["nearby stores"]
+MAX_ID = 2**63 - 1
+StoreId = Annotated[int, Parameter(ge=1, le=MAX_ID)]
 
 
 class Corner(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +52,7 @@ class SetArea(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @get("/areas", operation_id="nearby_stores_list_areas", tags=TAGS, summary="Delivery areas, by store", opt=READ)
 async def list_areas(mall: Mall, staff: StaffSessionView, page: Page) -> Paged[Area]:
-    after = page.after(tuple[int])
+    after = page.after(tuple[Annotated[int, Meta(ge=0, le=MAX_ID)]])
     found = await areas.list_areas(mall, scope=staff.scope(), after=after[0] if after else None, limit=page.limit + 1)
     return paged(found, page.limit, lambda area: (area.store_id,))
 
@@ -58,7 +61,7 @@ async def list_areas(mall: Mall, staff: StaffSessionView, page: Page) -> Paged[A
     "/areas/{store_id:int}", operation_id="nearby_stores_get_area", tags=TAGS, summary="The delivery area of a store",
     opt=READ, responses=problems(StoreNotFound, AreaNotFound),
 )  # fmt: skip
-async def get_area(mall: Mall, staff: StaffSessionView, store_id: int) -> Area:
+async def get_area(mall: Mall, staff: StaffSessionView, store_id: StoreId) -> Area:
     _in_scope(staff, store_id)
     return await areas.get_area(mall, store_id)
 
@@ -68,7 +71,7 @@ async def get_area(mall: Mall, staff: StaffSessionView, store_id: int) -> Area:
     opt=WRITE, responses=problems(AreaInvalid, CoordinatesInvalid, StoreNotFound, StorePositionMissing),
     description="Replaces what was said before. The store delivers only if it also has the service `delivery`.",
 )  # fmt: skip
-async def set_area(mall: Mall, staff: StaffSessionView, store_id: int, data: SetArea) -> Area:
+async def set_area(mall: Mall, staff: StaffSessionView, store_id: StoreId, data: SetArea) -> Area:
     _in_scope(staff, store_id)
     corners = None
     if data.polygon is not None:
@@ -82,18 +85,9 @@ async def set_area(mall: Mall, staff: StaffSessionView, store_id: int, data: Set
     "/areas/{store_id:int}", operation_id="nearby_stores_remove_area", tags=TAGS, summary="Stop a store's deliveries",
     opt=WRITE, responses=problems(StoreNotFound, AreaNotFound),
 )  # fmt: skip
-async def remove_area(mall: Mall, staff: StaffSessionView, store_id: int) -> None:
+async def remove_area(mall: Mall, staff: StaffSessionView, store_id: StoreId) -> None:
     _in_scope(staff, store_id)
     await areas.remove_area(mall, store_id, actor=staff.actor)
-
-
-@post(
-    "/index/check", operation_id="nearby_stores_check_index", tags=TAGS, summary="Compare the index and repair it",
-    opt=WRITE, status_code=200,
-    description="Answers what differed from the database before the repair; an index that was not there is rebuilt.",
-)  # fmt: skip
-async def check_index(mall: Mall) -> IndexReport:
-    return await index.check(mall)
 
 
 def _in_scope(staff: StaffSessionView, store_id: int) -> None:
@@ -102,4 +96,4 @@ def _in_scope(staff: StaffSessionView, store_id: int) -> None:
         raise StoreNotFound
 
 
-handlers: list[HTTPRouteHandler] = [list_areas, get_area, set_area, remove_area, check_index]
+handlers: list[HTTPRouteHandler] = [list_areas, get_area, set_area, remove_area]

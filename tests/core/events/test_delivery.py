@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import ClassVar
 
+import msgspec
 import pytest
 
 from core import db
@@ -15,7 +16,7 @@ from core.kernel.mall import Mall
 from core.plugin_host import disable, enable
 from core.testing.clock import FrozenClock
 from core.testing.pytest_plugin import MakeMall
-from core.testing.races import run_together
+from core.testing.races import gap, run_together
 
 
 class Rang(Event, frozen=True, kw_only=True):
@@ -26,7 +27,7 @@ class Rang(Event, frozen=True, kw_only=True):
 
 
 class Ear:
-    """A handler that notes in the database what it heard (in ``staff_role``, a table with a unique name), and fails on demand."""
+    """A handler that notes what it heard in the database (in a table with a unique name), and fails on demand."""
 
     def __init__(self, fail: int = 0) -> None:
         self.calls = 0
@@ -159,6 +160,25 @@ async def test_events_are_delivered_in_the_order_in_which_they_happened(mall: Ma
     await delivery.deliver_due(mall)
 
     assert [e.times for e in ear.heard] == [0, 1, 2, 3]
+
+
+async def naive_delivery(mall: Mall, ear: Ear) -> None:
+    """Deliver as someone would who had not thought of a second worker: read what is due, then do it."""
+    for row in await db.rows("SELECT d.id, e.payload FROM event_delivery d JOIN event e ON e.id = d.event_id"):
+        await gap(0.01)
+        ear.heard.append(msgspec.json.decode(row["payload"], type=Rang))
+        await db.execute("UPDATE event_delivery SET state = 'done', done_at = now() WHERE id = $1", row["id"])
+
+
+async def test_workers_side_by_side_would_double_effects_without_the_lock(mall: Mall) -> None:
+    """The negative control of the next test."""
+    ear = Ear()
+    listen(mall, ear)
+    await ring(mall)
+
+    await run_together(2, lambda: naive_delivery(mall, ear))
+
+    assert len(ear.heard) == 2
 
 
 async def test_workers_side_by_side_deliver_each_once(mall: Mall) -> None:

@@ -8,7 +8,15 @@ import pytest
 from core import db
 from core.inventory import audit
 from core.inventory import service as inventory
-from core.inventory.errors import BelowReserved, LocationUnknown, QuantityInvalid, ReasonMissing, StockUnknown
+from core.inventory.errors import (
+    BelowReserved,
+    CodeTaken,
+    LocationUnknown,
+    QuantityInvalid,
+    ReasonMissing,
+    RequestKeyReused,
+    StockUnknown,
+)
 from core.inventory.types import Want
 from core.kernel.mall import Mall
 from core.kernel.origin import Actor
@@ -200,3 +208,46 @@ async def test_a_scope_hides_other_stores(mall: Mall) -> None:
         await inventory.get_location(mall, location_id, scope=[0])
     assert [(s.sku_id, s.available) for s in await inventory.list_stock(mall, at_most=3)] == [(sku_id, 3)]
     assert await inventory.list_stock(mall, at_most=2) == []
+
+
+async def test_a_repeated_delivery_is_booked_once_and_another_under_its_key_is_refused(mall: Mall) -> None:
+    place = await a_place(mall)
+    other = await a_place(mall)
+
+    outcomes = await races.run_together(
+        5, lambda: inventory.receive(mall, *place, qty=5, actor=CLERK, request_key="delivery-88")
+    )
+
+    assert {o.value.on_hand for o in outcomes} == {5}
+    assert await db.value("SELECT count(*) FROM stock_move") == 1
+    assert await db.value("SELECT count(*) FROM audit_entry") == 1
+    with pytest.raises(RequestKeyReused):
+        await inventory.receive(mall, *place, qty=6, actor=CLERK, request_key="delivery-88")
+    with pytest.raises(RequestKeyReused):
+        await inventory.receive(mall, *other, qty=5, actor=CLERK, request_key="delivery-88")
+    somebody = Actor(kind="staff", id=8)
+    assert (await inventory.receive(mall, *place, qty=5, actor=somebody, request_key="delivery-88")).on_hand == 10
+
+
+async def test_a_repeated_correction_is_answered_even_when_a_new_one_would_be_refused(mall: Mall) -> None:
+    place = await a_place(mall, 5)
+    await hold(mall, *place, 3)
+
+    for _ in range(2):
+        level = await inventory.adjust(mall, *place, delta=-2, reason="broken", actor=CLERK, request_key="broken-1")
+
+    assert level.on_hand == 3
+    with pytest.raises(BelowReserved):
+        await inventory.adjust(mall, *place, delta=-2, reason="broken", actor=CLERK, request_key="broken-2")
+
+
+async def test_a_warehouse_is_saved_by_its_code_and_no_store_loses_its_own(mall: Mall) -> None:
+    store_location = await builders.location_of(await builders.a_store(mall))
+    store_code = (await inventory.get_location(mall, store_location)).code
+
+    first = await inventory.save_warehouse(mall, code="W1", name="North", actor=CLERK)
+    again = await inventory.save_warehouse(mall, code="W1", name="North 2", priority=5, actor=CLERK)
+
+    assert (again.id, again.name, again.priority, again.store_id) == (first.id, "North 2", 5, None)
+    with pytest.raises(CodeTaken):
+        await inventory.save_warehouse(mall, code=store_code, name="X", actor=CLERK)

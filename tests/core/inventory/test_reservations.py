@@ -77,12 +77,10 @@ async def test_one_more_than_there_is_refused_with_what_is_left(mall: Mall) -> N
 async def test_a_refused_reserve_writes_nothing_even_when_it_is_caught(mall: Mall) -> None:
     shelf = await a_shelf(mall, 3, 5)
 
+    wants = [Want(i, sku_id, shelf.location_id, 9 - 8 * i) for i, sku_id in enumerate(shelf.sku_ids)]
     async with db.transaction():
         with pytest.raises(OutOfStock):
-            await inventory.reserve(
-                mall, 1, [Want(1, shelf.sku_ids[0], shelf.location_id, 9), Want(2, shelf.sku_ids[1], shelf.location_id, 1)],
-                expires_at=None,
-            )  # fmt: skip
+            await inventory.reserve(mall, 1, wants, expires_at=None)
 
     assert await levels(shelf, 1) == (5, 0)
     assert await db.value("SELECT count(*) FROM reservation") == 0
@@ -141,7 +139,8 @@ async def test_an_untracked_sku_takes_no_reservation(mall: Mall) -> None:
     await reserve(mall, shelf, 1, 500, 1)
 
     assert await db.value("SELECT count(*) FROM reservation") == 1
-    assert await inventory.available(mall, shelf.sku_ids, shelf.location_id) == {shelf.sku_ids[0]: None, shelf.sku_ids[1]: 0}
+    untracked, tracked = shelf.sku_ids
+    assert await inventory.available(mall, shelf.sku_ids, shelf.location_id) == {untracked: None, tracked: 0}
 
 
 async def test_a_sku_on_backorder_goes_beyond_what_is_there(mall: Mall) -> None:

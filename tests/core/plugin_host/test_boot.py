@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pluggy
@@ -23,8 +23,8 @@ from core.settings import Settings
 
 def a_manifest(plugin_id: str = "bells", **over: Any) -> Plugin:
     values: dict[str, Any] = {
-        "id": plugin_id, "version": "1.2.0", "core_api": ">=1.0,<2", "title": Text("铃", "Bells"), "summary": Text("", ""),
-        **over,
+        "id": plugin_id, "version": "1.2.0", "core_api": ">=1.0,<2", "title": Text("铃", "Bells"),
+        "summary": Text("", ""), **over,
     }  # fmt: skip
     return Plugin(**values)
 
@@ -75,7 +75,9 @@ def test_a_manifest_that_does_not_fit_is_listed_with_its_reason(over: dict[str, 
 
 @pytest.mark.parametrize("plugin_id", ["Bells", "b", "1bell", "be__lls", "bells_", "be-lls", "x" * 33, "core", "mall"])
 def test_an_id_that_is_none_is_refused(plugin_id: str) -> None:
-    [info] = boot(Settings(), plugin_ids=(), extra={plugin_id: a_plugin(plugin_id=plugin_id)}, environ={}).plugins.info()
+    [info] = boot(
+        Settings(), plugin_ids=(), extra={plugin_id: a_plugin(plugin_id=plugin_id)}, environ={}
+    ).plugins.info()
 
     assert info.state == "faulty"
     assert "is not a plugin id" in info.reason
@@ -245,7 +247,7 @@ async def unguarded() -> None: ...
 
 class Tower(Controller):
     path = "/tower"
-    opt = {"permission": "bells.toll"}
+    opt: ClassVar[dict[str, str]] = {"permission": "bells.toll"}
 
     @get("/")
     async def inside(self) -> None: ...
@@ -335,7 +337,9 @@ def test_plugins_are_registered_after_what_they_require_then_by_id() -> None:
 
 def test_a_plugin_falls_with_what_it_requires() -> None:
     mall = boot_with(
-        bells=a_plugin(core_api=">=9"), gongs=a_plugin(plugin_id="gongs", requires=("bells",)), drums=a_plugin(plugin_id="drums")
+        bells=a_plugin(core_api=">=9"),
+        gongs=a_plugin(plugin_id="gongs", requires=("bells",)),
+        drums=a_plugin(plugin_id="drums"),
     )
     states = {i.id: i.state for i in mall.plugins.info()}
     assert states == {"bells": "incompatible", "gongs": "incompatible", "drums": "enabled"}

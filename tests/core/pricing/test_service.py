@@ -69,7 +69,8 @@ async def test_a_product_that_a_store_does_not_list_is_not_sold_there(mall: Mall
     )
 
     assert (await quote(mall, (product.sku.id, 1), store_id=listed.id)).problems == ()
-    assert [p.code for p in (await quote(mall, (product.sku.id, 1), store_id=other.id)).problems] == ["catalog.not_on_sale"]
+    refused = await quote(mall, (product.sku.id, 1), store_id=other.id)
+    assert [p.code for p in refused.problems] == ["catalog.not_on_sale"]
 
 
 async def test_limits_count_all_skus_of_a_product(mall: Mall) -> None:
@@ -99,7 +100,8 @@ async def test_a_quote_is_one_statement(mall: Mall) -> None:
 
 
 async def test_plugins_take_off_in_their_stages(make_mall: MakeMall) -> None:
-    mall = await make_mall(extra={"late": Offer([off(10_000)], Stage.POINTS), "early": Offer((off(400),), Stage.PROMOTION)})
+    late, early = Offer([off(10_000)], Stage.POINTS), Offer((off(400),), Stage.PROMOTION)
+    mall = await make_mall(extra={"late": late, "early": early})
     sku = (await builders.a_product(mall, price_fen=1000)).sku
 
     priced = (await quote(mall, (sku.id, 1), placing=True)).quote

@@ -342,4 +342,7 @@ async def test_plugins_add_to_stores_and_a_broken_one_is_left_out(make_mall, del
     mall = await make_mall(extra={"adds": Adds(), "broken": Broken()})
     store = await a_store(mall)
 
-    assert await service.extras(mall, [store.id]) == {store.id: {"adds": {"seats": 12}}}
+    added = await service.extras(mall, [store.id])
+
+    assert added.by_store[store.id] == {"adds": {"seats": 12}}
+    assert added.failed == ("broken",)

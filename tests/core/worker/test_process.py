@@ -21,10 +21,17 @@ _START = "from core.settings import load_settings; from core.worker import run; 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_the_process_in_order(database: str, mall_servers: Servers, number: signal.Signals) -> None:
     environ = {
-        **os.environ, "DATABASE_URL": database, "REDIS_URL": mall_servers.redis_url, "MALL_PLUGINS": "", "PYTHONPATH": str(ROOT),
+        **os.environ, "DATABASE_URL": database, "REDIS_URL": mall_servers.redis_url, "MALL_PLUGINS": "",
+        "PYTHONPATH": str(ROOT),
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _START, cwd=ROOT, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        sys.executable,
+        "-c",
+        _START,
+        cwd=ROOT,
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     assert process.stdout is not None
     seen = b""
@@ -47,7 +54,13 @@ async def test_a_database_without_a_queue_is_refused(own_database: str, mall_ser
     await db.execute("DROP TABLE pgqueuer CASCADE")
     environ = {**os.environ, "DATABASE_URL": own_database, "REDIS_URL": "", "MALL_PLUGINS": "", "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _START, cwd=ROOT, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        sys.executable,
+        "-c",
+        _START,
+        cwd=ROOT,
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     out, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 1

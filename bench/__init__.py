@@ -1,0 +1,1 @@
+"""Figures as ratios against yardsticks that are taken in the same run: ``make bench``."""
