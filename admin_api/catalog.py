@@ -102,7 +102,7 @@ def _all_stores(staff: StaffSessionView) -> None:
     description="All states unless one is asked for. `category_id` includes the categories below it; with `store_id` "
     "only what that store lists, at its prices.",
 )  # fmt: skip
-async def list_products(  # noqa: PLR0917 - one argument a filter
+async def list_products(
     mall: Mall,
     page: Page,
     sort: ProductSort = "newest",

@@ -145,7 +145,7 @@ _LIST_PARAMETERS = frozenset(
     "its prices, with its stock; sorting and price filters go by the prices without a store. Sends an ETag.",
     responses=problems(StoreNotFound),
 )  # fmt: skip
-async def list_products(  # noqa: PLR0917 - one argument a filter
+async def list_products(
     request: Request[Any, Any, Any],
     mall: Mall,
     page: Page,

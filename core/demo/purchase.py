@@ -13,7 +13,7 @@ post $S/auth/codes -d '{{"phone":"'$P'"}}' >/dev/null
 CODE=$(tail -1 '{outbox}' | j 'd["values"]["code"]')
 T=$(post $S/auth/sessions -d '{{"credentials":{{"phone":"'$P'","code":"'$CODE'"}}}}' | j 'd["token"]')
 STORE=$(curl -sS --noproxy '*' "$S/x/nearby_stores/stores?lat=31.2304&lng=121.4737&open_now=true&limit=1" | j 'd["items"][0]["id"]')
-SKU=$(curl -sS --noproxy '*' "$S/products?store=$STORE&limit=1" | j 'd["items"][0]["sku_ids"][0]')
+SKU=$(curl -sS --noproxy '*' "$S/products?store_id=$STORE&limit=1" | j 'd["items"][0]["sku_ids"][0]')
 WISH='"lines":[{{"sku_id":'$SKU',"qty":1}}],"store_id":'$STORE
 FEN=$(post $S/quotes -H "Authorization: Bearer $T" -d "{{$WISH}}" | j 'd["payable_fen"]')
 N=$(post $S/orders -H "Authorization: Bearer $T" -H "Idempotency-Key: demo-$RANDOM$RANDOM" -d "{{$WISH,\"expected_total_fen\":$FEN}}" | j 'd["number"]')

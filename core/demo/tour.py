@@ -118,8 +118,8 @@ def _walk(tour: Tour, home: Path, login: dict[str, str]) -> None:
     )  # fmt: skip
     store = near["items"][0]
     store_id = store["id"]
-    menu = tour.call("The menu", "GET", f"{shop}/products?store={store_id}&limit=5")
-    product = tour.call("One drink", "GET", f"{shop}/products/{menu['items'][0]['id']}?store={store_id}")
+    menu = tour.call("The menu", "GET", f"{shop}/products?store_id={store_id}&limit=5")
+    product = tour.call("One drink", "GET", f"{shop}/products/{menu['items'][0]['id']}?store_id={store_id}")
     sku = product["skus"][0]
     tour.call("Into the cart", "POST", f"{shop}/cart/lines", token=me, body={"sku_id": sku["id"], "qty": 2})
     wish = {"from_cart": True, "store_id": store_id, "contact": {"name": "小满", "phone": phone}, "note": "少冰"}

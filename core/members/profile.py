@@ -71,3 +71,9 @@ async def list_consents(mall: Mall, member_id: int) -> list[ConsentView]:
         " ORDER BY kind, id DESC",
         member_id,
     )
+
+
+async def identities(mall: Mall, member_id: int) -> dict[str, str]:
+    """Return what the providers know the member by: ``{provider: subject}``, the newest of each."""
+    found = await db.rows("SELECT provider, subject FROM member_identity WHERE member_id = $1 ORDER BY id", member_id)
+    return {r["provider"]: r["subject"] for r in found}

@@ -58,7 +58,8 @@ class PayAtStore(PaymentProvider):
 
 
 def config(mall: Mall) -> PayAtStoreConfig:
-    return plugin_config(mall, CODE, PayAtStoreConfig)
+    found: PayAtStoreConfig = plugin_config(mall, CODE)
+    return found
 
 
 async def confirm(mall: Mall, staff: StaffSessionView, number: str, taken: Confirm) -> Confirmed:

@@ -80,7 +80,15 @@ async def test_a_store_from_its_making_to_its_closing(
     mall: Mall, admin: Admin, deliver_events: Callable[[Mall], Awaitable[int]]
 ) -> None:
     staff = await keeper(mall, admin)
-    draft = {"code": "SH-1", "name": "外滩店", "city": "上海市", "lat": 31.24, "lng": 121.49, "coord_sys": "wgs84", "services": ["pickup"]}
+    draft = {
+        "code": "SH-1",
+        "name": "外滩店",
+        "city": "上海市",
+        "lat": 31.24,
+        "lng": 121.49,
+        "coord_sys": "wgs84",
+        "services": ["pickup"],
+    }
 
     made = await staff.post(URL, json=draft)
     assert made.status_code == 201, made.text

@@ -26,7 +26,9 @@ async def test_a_store_that_is_not_active_does_not_exist(mall: Mall, client: htt
     assert (await client.get("/storefront/v1/cities")).json() == []
 
 
-@pytest.mark.parametrize("path", ["/0", f"/{10**30}", "?limit=0", "?limit=101", "?cursor=x", "?service=teleport", "?city=" + "x" * 65])
+@pytest.mark.parametrize(
+    "path", ["/0", f"/{10**30}", "?limit=0", "?limit=101", "?cursor=x", "?service=teleport", "?city=" + "x" * 65]
+)
 async def test_what_cannot_be_asked_is_refused(mall: Mall, client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(URL + path)
 
@@ -52,7 +54,12 @@ async def test_a_store_says_when_it_is_open(mall: Mall, client: httpx.AsyncClien
     assert (shown["open_now"], shown["reason"], shown["next_change"]) == (True, "open", "2026-11-21T04:00:00Z")
     assert shown["hours"] == {"sat": [["08:00", "12:00"]]}
     assert shown["exceptions"] == {"2026-11-28": {"closed": True, "spans": [], "note": "盘点"}}
-    assert (shown["notice"], shown["zone"], shown["extra"], shown["extra_missing"]) == ("周六见", "Asia/Shanghai", {}, [])
+    assert (shown["notice"], shown["zone"], shown["extra"], shown["extra_missing"]) == (
+        "周六见",
+        "Asia/Shanghai",
+        {},
+        [],
+    )
     assert "version" not in shown
     assert "search_text" not in shown
 

@@ -201,7 +201,8 @@ def test_an_exception_can_open_a_night_of_its_own() -> None:
 
 def test_an_exception_far_ahead_is_the_next_change_of_a_store_that_never_closes() -> None:
     store = opening(
-        hours=dict.fromkeys(hours.WEEKDAYS, (("00:00", "24:00"),)), exceptions={"2027-02-06": DateException(closed=True)}
+        hours=dict.fromkeys(hours.WEEKDAYS, (("00:00", "24:00"),)),
+        exceptions={"2027-02-06": DateException(closed=True)},
     )
 
     assert hours.next_change(store, at("2026-11-21 10:00")) == at("2027-02-06 00:00")
@@ -268,12 +269,17 @@ weeks = st.dictionaries(st.sampled_from(hours.WEEKDAYS), st.lists(span, min_size
 dates = st.dates(min_value=datetime(2026, 10, 20).date(), max_value=datetime(2026, 11, 8).date()).map(str)  # noqa: DTZ001
 exceptions = st.dictionaries(
     dates,
-    st.one_of(st.just(DateException(closed=True)), st.lists(span, min_size=1, max_size=2).map(lambda s: DateException(spans=tuple(s)))),
+    st.one_of(
+        st.just(DateException(closed=True)),
+        st.lists(span, min_size=1, max_size=2).map(lambda s: DateException(spans=tuple(s))),
+    ),
     max_size=3,
 )
 
 
-@given(weeks, exceptions, st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "America/New_York"]), st.integers(0, 20_000))
+@given(
+    weeks, exceptions, st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "America/New_York"]), st.integers(0, 20_000)
+)
 def test_nothing_turns_over_before_next_change_and_something_does_at_it(
     week: dict[str, tuple[tuple[str, str], ...]], off: dict[str, DateException], zone: str, minute: int
 ) -> None:

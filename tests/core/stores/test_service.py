@@ -54,7 +54,9 @@ async def events() -> list[tuple[str, int]]:
         ({"exceptions": {"2026-02-17": DateException(closed=True, note="x" * 201)}}, "stores.text_too_long"),
     ],
 )
-async def test_a_store_that_cannot_be_is_refused_with_its_reason(mall: Mall, over: dict[str, object], code: str) -> None:
+async def test_a_store_that_cannot_be_is_refused_with_its_reason(
+    mall: Mall, over: dict[str, object], code: str
+) -> None:
     with pytest.raises(StoreInvalid) as refused:
         await a_store(mall, **over)
 
@@ -66,7 +68,11 @@ async def test_all_reasons_are_given_at_once(mall: Mall) -> None:
     with pytest.raises(StoreInvalid) as refused:
         await a_store(mall, name="", zone="Nowhere", lat=99.0, lng=1.0)
 
-    assert {p.code for p in refused.value.problems} == {"stores.name_missing", "stores.zone_unknown", "stores.coordinates_invalid"}
+    assert {p.code for p in refused.value.problems} == {
+        "stores.name_missing",
+        "stores.zone_unknown",
+        "stores.coordinates_invalid",
+    }
 
 
 async def test_a_code_is_taken_once(mall: Mall) -> None:
@@ -126,7 +132,11 @@ async def test_of_several_changes_at_once_one_wins(mall: Mall) -> None:
 async def test_a_temporary_close_ends_after_it_begins_and_after_now(mall: Mall) -> None:
     store, now = await a_store(mall), mall.clock.now()
 
-    for since, until in ((now, now), (now + timedelta(days=2), now + timedelta(days=1)), (now - timedelta(days=2), now)):
+    for since, until in (
+        (now, now),
+        (now + timedelta(days=2), now + timedelta(days=1)),
+        (now - timedelta(days=2), now),
+    ):
         with pytest.raises(CloseInvalid):
             await service.close_temporarily(mall, store.id, since=since, until=until, actor=STAFF)
 
@@ -136,7 +146,10 @@ async def test_a_temporary_close_ends_after_it_begins_and_after_now(mall: Mall) 
 
 async def test_a_store_comes_back_as_it_was_given(mall: Mall) -> None:
     night = {"fri": (("22:00", "02:00"),), "sat": (("12:00", "24:00"),), "sun": ()}
-    off = {"2026-02-17": DateException(closed=True, note="春节"), "2026-02-18": DateException(spans=(("10:00", "16:00"),))}
+    off = {
+        "2026-02-17": DateException(closed=True, note="春节"),
+        "2026-02-18": DateException(spans=(("10:00", "16:00"),)),
+    }
 
     made = await a_store(
         mall, city="上海市", lat=31.2304, lng=121.4737, coord_sys="wgs84", services=("pickup", "delivery", "pickup"),
@@ -170,9 +183,15 @@ async def test_a_change_is_audited_and_announced(mall: Mall) -> None:
 
 
 async def test_a_change_to_what_is_already_so_is_none(mall: Mall) -> None:
-    store = await a_store(mall, hours=ROUND_THE_WEEK, lat=31.2, lng=121.4, exceptions={"2026-02-17": DateException(closed=True)})
+    store = await a_store(
+        mall, hours=ROUND_THE_WEEK, lat=31.2, lng=121.4, exceptions={"2026-02-17": DateException(closed=True)}
+    )
     same = StoreChange(
-        name=store.name, hours=ROUND_THE_WEEK, lat=31.2, lng=121.4, exceptions={"2026-02-17": DateException(closed=True)}
+        name=store.name,
+        hours=ROUND_THE_WEEK,
+        lat=31.2,
+        lng=121.4,
+        exceptions={"2026-02-17": DateException(closed=True)},
     )
 
     again = await service.update_store(mall, store.id, same, version=1, actor=STAFF)
@@ -320,19 +339,21 @@ async def test_searching_finds_chinese_latin_code_and_address_and_never_trips(ma
 
 
 async def test_cities_are_counted_by_their_active_stores(mall: Mall) -> None:
-    for n, (city, state) in enumerate([("上海市", "active"), ("上海市", "active"), ("北京市", "active"), ("北京市", "closed"), ("", "active")]):
+    for n, (city, state) in enumerate(
+        [("上海市", "active"), ("上海市", "active"), ("北京市", "active"), ("北京市", "closed"), ("", "active")]
+    ):
         await a_store(mall, f"S{n}", city=city, state=state)
 
     assert [(c.city, c.stores) for c in await service.list_cities(mall)] == [("上海市", 2), ("北京市", 1)]
 
 
-async def test_plugins_add_to_stores_and_a_broken_one_is_left_out(make_mall, deliver_events) -> None:  # noqa: ANN001 - fixtures
-    from core.hookspecs import hookimpl  # noqa: PLC0415
+async def test_plugins_add_to_stores_and_a_broken_one_is_left_out(make_mall, deliver_events) -> None:
+    from core.hookspecs import hookimpl
 
     class Adds:
         @hookimpl
         async def extend_stores(self, ids: tuple[int, ...]) -> dict[int, object]:
-            return dict.fromkeys([*ids, 10**9], {"seats": 12})
+            return {store_id: {"seats": 12} for store_id in (*ids, 10**9)}
 
     class Broken:
         @hookimpl

@@ -97,9 +97,18 @@ async def test_staff_of_another_store_find_nothing(mall: Mall, admin: Callable[.
 
 
 @pytest.mark.parametrize(
-    "body", [{"radius_m": 50_001}, {"polygon": [{"lat": 91, "lng": 0}]}, {"polygon": []}, {"shape": "round"}, {"coord": "mars"}]
+    "body",
+    [
+        {"radius_m": 50_001},
+        {"polygon": [{"lat": 91, "lng": 0}]},
+        {"polygon": []},
+        {"shape": "round"},
+        {"coord": "mars"},
+    ],
 )
-async def test_a_body_that_is_no_area_is_refused(mall: Mall, admin: Callable[..., httpx.AsyncClient], body: Any) -> None:
+async def test_a_body_that_is_no_area_is_refused(
+    mall: Mall, admin: Callable[..., httpx.AsyncClient], body: Any
+) -> None:
     store = await a_store(mall)
     staff = admin(await builders.a_staff(mall, ["nearby_stores.write"], stores=None))
 
@@ -115,7 +124,9 @@ triangles = st.tuples(corner, corner, corner).filter(
 
 
 @given(triangles, st.integers(0, 2), st.floats(0, 1))
-def test_a_point_on_an_edge_or_a_corner_is_inside(triangle: tuple[Place, Place, Place], side: int, along: float) -> None:
+def test_a_point_on_an_edge_or_a_corner_is_inside(
+    triangle: tuple[Place, Place, Place], side: int, along: float
+) -> None:
     a, b = triangle[side], triangle[(side + 1) % 3]
     between = Place(
         round(a.lat + (b.lat - a.lat) * along, 7), round(a.lng + (b.lng - a.lng) * along, 7)
@@ -185,7 +196,9 @@ async def test_the_whole_way_through_the_faces(
     mall: Mall, client: httpx.AsyncClient, admin: Callable[..., httpx.AsyncClient]
 ) -> None:
     store = await a_store(mall)
-    staff = admin(await builders.a_staff(mall, ["nearby_stores.read", "nearby_stores.write", "stores.read"], stores=None))
+    staff = admin(
+        await builders.a_staff(mall, ["nearby_stores.read", "nearby_stores.write", "stores.read"], stores=None)
+    )
     body = {"polygon": [{"lat": c.lat, "lng": c.lng} for c in [*BLOCK, BLOCK[0]]], "fee_rule_id": "block"}
 
     put = await staff.put(f"{AREAS}/{store.id}", json=body)
@@ -251,7 +264,9 @@ async def test_delivery_is_an_option_where_a_store_serves_the_address(make_mall:
     assert await options(mall, draft(store.id, {"city": "上海市"})) == []
     assert await options(mall, draft(store.id, here)) == [(True, store.id, "")]
     assert await options(mall, draft(None, here)) == [(True, store.id, "")]
-    assert await options(mall, draft(store.id, there)) == [(False, store.id, "The address is outside the delivery area.")]
+    assert await options(mall, draft(store.id, there)) == [
+        (False, store.id, "The address is outside the delivery area.")
+    ]
     assert await options(mall, draft(None, there)) == [(False, None, "The address is outside the delivery area.")]
 
 

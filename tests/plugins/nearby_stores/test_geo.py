@@ -41,7 +41,9 @@ def test_known_distances(a: tuple[float, float], b: tuple[float, float], metres:
 
 
 @given(lats, lngs, lats, lngs)
-def test_the_distance_is_the_angle_between_two_arrows(lat: float, lng: float, other_lat: float, other_lng: float) -> None:
+def test_the_distance_is_the_angle_between_two_arrows(
+    lat: float, lng: float, other_lat: float, other_lng: float
+) -> None:
     """Another formula for the same thing: the angle between the vectors to both points."""
     a, b = arrow(lat, lng), arrow(other_lat, other_lng)
     cross = (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
@@ -51,7 +53,9 @@ def test_the_distance_is_the_angle_between_two_arrows(lat: float, lng: float, ot
 
 
 @given(lats, lngs, st.integers(1, 50_000), st.floats(-0.6, 0.6), st.floats(-3, 3))
-def test_a_box_holds_every_point_within_its_radius(lat: float, lng: float, radius: int, north: float, east: float) -> None:
+def test_a_box_holds_every_point_within_its_radius(
+    lat: float, lng: float, radius: int, north: float, east: float
+) -> None:
     other_lat = min(90.0, max(-90.0, lat + north))
     other_lng = (lng + east + 180) % 360 - 180
 

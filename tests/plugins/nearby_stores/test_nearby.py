@@ -75,7 +75,9 @@ def without_redis(mall: Mall) -> Any:
         ("lat=31&lng=121&cursor=nonsense", "request.bad_cursor"),
     ],
 )
-async def test_a_query_that_cannot_be_answered_is_refused(mall: Mall, client: httpx.AsyncClient, query: str, code: str) -> None:
+async def test_a_query_that_cannot_be_answered_is_refused(
+    mall: Mall, client: httpx.AsyncClient, query: str, code: str
+) -> None:
     answer = await client.get(f"{URL}?{query}")
 
     assert (answer.status_code, answer.json()["code"]) == (400, code)
@@ -157,7 +159,9 @@ async def test_the_answer_says_when_a_store_opens(mall: Mall, client: httpx.Asyn
     assert store["next_change"] == "2026-11-22T00:00:00Z"
 
 
-async def test_the_radius_of_the_settings_holds_when_the_shopper_says_none(make_mall: MakeMall, client: httpx.AsyncClient) -> None:
+async def test_the_radius_of_the_settings_holds_when_the_shopper_says_none(
+    make_mall: MakeMall, client: httpx.AsyncClient
+) -> None:
     mall = await make_mall(plugins=("nearby_stores",), environ={"MALL_NEARBY_STORES__DEFAULT_RADIUS_M": "100"})
     near, _far = await row_of_stores(mall, 2)
 
@@ -212,7 +216,9 @@ async def test_a_store_that_closes_between_two_pages_moves_nobody(mall: Mall) ->
 
 async def test_events_keep_the_index(mall: Mall, deliver_events: Callable[[Mall], Awaitable[int]]) -> None:
     await index.rebuild(mall)
-    store = await stores.create_store(mall, StoreDraft(code="S", name="广场店", lat=31.2304, lng=121.4737), actor=SYSTEM)
+    store = await stores.create_store(
+        mall, StoreDraft(code="S", name="广场店", lat=31.2304, lng=121.4737), actor=SYSTEM
+    )
     assert await index.candidates(mall, 31.2304, 121.4737, 100) == []
 
     await deliver_events(mall)
@@ -232,7 +238,9 @@ async def test_a_change_that_the_index_has_not_heard_of_is_seen_at_once(mall: Ma
     made = await row_of_stores(mall, 2)
     await indexed(mall)
 
-    store = await stores.create_store(mall, StoreDraft(code="S", name="新店", lat=SQUARE.lat, lng=SQUARE.lng), actor=SYSTEM)
+    store = await stores.create_store(
+        mall, StoreDraft(code="S", name="新店", lat=SQUARE.lat, lng=SQUARE.lng), actor=SYSTEM
+    )
     await stores.update_store(mall, made[0], StoreChange(lat=39.9, lng=116.4), version=1, actor=SYSTEM)
 
     assert await ids(mall) == [store.id, made[1]]
@@ -347,7 +355,7 @@ async def real_mall(mall: Mall) -> Mall:
 
 def random_points(n: int) -> list[Wanted]:
     """Positions over China, most of them where the stores are, with all radii and filters."""
-    dice = random.Random(20261121)  # noqa: S311 - the same points every time
+    dice = random.Random(20261121)
     centres = [(31.23, 121.47), (39.91, 116.40), (23.13, 113.26), (22.54, 114.06), (30.27, 120.16), (22.30, 114.17)]
     points: list[Wanted] = []
     for number in range(n):
@@ -403,7 +411,7 @@ async def test_over_the_real_stores_index_and_database_say_the_same(real_mall: M
 
 @real_data
 async def test_over_the_real_stores_an_index_that_comes_and_goes_changes_nothing(real_mall: Mall) -> None:
-    mall, dice = real_mall, random.Random(7)  # noqa: S311 - the same every time
+    mall, dice = real_mall, random.Random(7)
     assert mall.redis is not None
     for wanted in random_points(40):
         with without_redis(mall):
