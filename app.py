@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import structlog
-from litestar import Litestar
 from litestar.datastructures import State
 
 import admin_api
@@ -20,10 +19,13 @@ from core.settings import Settings, load_settings
 from core.web import docs, health, mounts
 from core.web.access import AccessLog
 from core.web.context import RequestContext
+from core.web.lean import LeanLitestar
 from core.web.problems import on_exception
 from core.web.validation import MallRequest
 
 if TYPE_CHECKING:
+    from litestar import Litestar
+
     from core.kernel.mall import Mall
 
 log = structlog.get_logger("mall.web")
@@ -52,7 +54,7 @@ def assemble(mall: Mall, shoppers: Sequence[Any], staff: Sequence[Any], *, lifes
     storefront = mounts.storefront_routers(mall.plugins, shoppers)
     admin = mounts.admin_routers(mall.plugins, staff)
     callbacks = mounts.callback_routers(mall.plugins)
-    app = Litestar(
+    app = LeanLitestar(
         route_handlers=[*storefront, *admin, *callbacks, *health.handlers, *docs.handlers(mall, storefront, admin)],
         dependencies=mounts.DEPENDENCIES,
         signature_namespace=mounts.NAMESPACE,

@@ -80,7 +80,7 @@ class Submit(Wish, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Pay(Struct, frozen=True, forbid_unknown_fields=True):
-    provider: Annotated[str, Meta(max_length=32, description="Code of a payment method.", examples=["pay_at_store"])]
+    provider: Annotated[str, Meta(max_length=32, description="A `provider` of `GET …/payment-methods`.")]
 
 
 class Reason(Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,6 +119,17 @@ class PriceStep(Struct, frozen=True, kw_only=True):
     payable_fen: int
 
 
+class OptionView(Struct, frozen=True, kw_only=True):
+    """A way to get the goods, and why it is not available for this wish."""
+
+    method: str
+    title: str
+    available: bool
+    freight_fen: int
+    store_id: int | None
+    reason: str | None
+
+
 class QuoteView(Struct, frozen=True, kw_only=True):
     """A price with everything that made it. ``payable_fen`` = goods + discount (≤ 0) + freight."""
 
@@ -130,6 +141,7 @@ class QuoteView(Struct, frozen=True, kw_only=True):
     explanation: tuple[PriceStep, ...]
     can_be_placed: bool
     problems: tuple[ReasonView, ...]
+    fulfilment_options: tuple[OptionView, ...]
 
 
 class OrderLineOut(Struct, frozen=True, kw_only=True):
@@ -291,6 +303,13 @@ async def quote_order(mall: Mall, member: MemberSessionView, lang: Lang, data: W
         goods_fen=quote.goods_fen, discount_fen=quote.discount_fen, freight_fen=quote.freight_fen,
         payable_fen=quote.payable_fen, explanation=explanation(quote, lang), can_be_placed=not found.problems,
         problems=reasons(found.problems, lang),
+        fulfilment_options=tuple(
+            OptionView(
+                method=o.method, title=o.title.pick(lang), available=o.available, freight_fen=o.freight_fen,
+                store_id=o.store_id, reason=o.reason.pick(lang) if o.reason else None,
+            )
+            for o in found.options
+        ),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ class EventRow(Table, tablename="event"):
 
 
 class EventDelivery(Table, tablename="event_delivery"):
-    """``state``: due, done, dead. ``done`` is written in the handler's own transaction: the mark and the effect are one."""
+    """``state``: due, done, dead. ``done`` is written in the handler's own transaction: mark and effect are one."""
 
     id = BigSerial(primary_key=True)
     event_id = BigInt()

@@ -28,7 +28,14 @@ from core.orders.errors import (
     RequestKeyReused,
 )
 from core.orders.events import OrderPlaced
-from core.orders.types import FulfilmentMethod, FulfilmentPlan, Order, OrderDraft, OrderQuote
+from core.orders.types import (
+    FulfilmentMethod,
+    FulfilmentOption,
+    FulfilmentPlan,
+    Order,
+    OrderDraft,
+    OrderQuote,
+)
 from core.payments import service as payments
 from core.pricing import service as pricing
 from core.pricing.types import Quote
@@ -53,7 +60,26 @@ async def quote(mall: Mall, draft: OrderDraft) -> OrderQuote:
     problems += found
     answers = await mall.hooks.lenient("order_guard", mall=mall, draft=draft, quote=priced)
     problems += [problem for _, said in answers.given for problem in said]
-    return OrderQuote(quote=priced, problems=tuple(problems))
+    return OrderQuote(quote=priced, problems=tuple(problems), options=await fulfilment_options(mall, draft))
+
+
+async def fulfilment_options(mall: Mall, draft: OrderDraft) -> tuple[FulfilmentOption, ...]:
+    """Return the ways to get the goods of ``draft``: every method that is there, then what plugins propose."""
+    options: list[FulfilmentOption] = []
+    for code, _, method in mall.objects.all(FulfilmentMethod):
+        try:
+            plan = await method.plan(mall, draft)
+        except MallError as refusal:
+            reason = refusal.as_problem().message
+            options.append(FulfilmentOption(method=code, title=method.title, available=False, reason=reason))
+        else:
+            options.append(
+                FulfilmentOption(
+                    method=code, title=method.title, available=True, freight_fen=plan.freight_fen, store_id=draft.store_id
+                )
+            )
+    answers = await mall.hooks.lenient("fulfilment_options", mall=mall, draft=draft)
+    return (*options, *(option for _, said in answers.given for option in said))
 
 
 async def place_order(mall: Mall, draft: OrderDraft, *, expected_total_fen: int, request_key: str) -> Order:

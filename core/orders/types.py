@@ -155,7 +155,8 @@ class FulfilmentMethod(Protocol):
 
 
 class OrderQuote(msgspec.Struct, frozen=True, kw_only=True):
-    """A quote for a draft, and every reason why it could not become an order now."""
+    """A quote for a draft, every reason why it could not become an order now, and the ways to get the goods."""
 
     quote: Quote
     problems: tuple[Problem, ...] = ()
+    options: tuple[FulfilmentOption, ...] = ()

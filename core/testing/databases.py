@@ -35,6 +35,10 @@ END $$
 """
 
 
+class TemplateFailed(Exception):
+    """The migrations cannot make the tables of the test database; the sentence names the app."""
+
+
 def apps(plugin_modules: Sequence[str]) -> list[Any]:
     """Load the Piccolo apps of the core and of the plugins that have tables."""
     found = [migrate.load_app(module) for module in migrate.CORE_APPS]
@@ -67,15 +71,11 @@ async def ensure_template(url: str, plugin_modules: Sequence[str]) -> str:
     try:
         await admin.execute(f"SELECT pg_advisory_lock({_LOCK})")
         if await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-            if not await broken_apps(url, name):
-                return name
-            await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            return name
         building = f"{name}_building"
         await admin.execute(f'DROP DATABASE IF EXISTS "{building}" WITH (FORCE)')
         await admin.execute(f'CREATE DATABASE "{building}"')
-        failed = await migrate_all(with_database(url, building), plugin_modules)
-        if failed:
-            await admin.execute(f'COMMENT ON DATABASE "{building}" IS {_literal(failed)}')
+        await migrate_all(with_database(url, building), plugin_modules)
         await admin.execute(f'ALTER DATABASE "{building}" RENAME TO "{name}"')
         if is_embedded():
             await _forget_old(admin, keep=name)
@@ -84,9 +84,8 @@ async def ensure_template(url: str, plugin_modules: Sequence[str]) -> str:
     return name
 
 
-async def migrate_all(url: str, plugin_modules: Sequence[str]) -> str:
+async def migrate_all(url: str, plugin_modules: Sequence[str]) -> None:
     """Bring the database at ``url`` to the newest state: the apps of the core and of the plugins, the job queue."""
-    failed: list[str] = []
     db.configure(url)
     await db.start_pool()
     try:
@@ -94,29 +93,12 @@ async def migrate_all(url: str, plugin_modules: Sequence[str]) -> str:
             try:
                 await migrate.forwards([app])
             except Exception as exc:
-                failed.append(f"{app.app_name}: {type(exc).__name__}: {exc}")
+                raise TemplateFailed(f"the migrations of {app.app_name}: {exc}") from exc
         events: Any = importlib.import_module("core.events")
         if hasattr(events, "install_queue"):
             await events.install_queue()
     finally:
         await db.stop_pool()
-    return "; ".join(failed)
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-async def broken_apps(url: str, template: str) -> str:
-    """Say which apps could not be migrated into the template; empty when all is well."""
-    admin = await asyncpg.connect(url)
-    try:
-        found = await admin.fetchval(
-            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1", template
-        )
-    finally:
-        await admin.close()
-    return found or ""
 
 
 async def _forget_old(admin: Any, *, keep: str) -> None:

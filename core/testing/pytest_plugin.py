@@ -30,16 +30,6 @@ MakeMall = Callable[..., Awaitable["Mall"]]
 MakeClient = Callable[["harness.Issue | None"], httpx.AsyncClient]
 
 
-_BROKEN = pytest.StashKey[str]()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say loudly which apps have no tables in the test database."""
-    broken = config.stash.get(_BROKEN, "")
-    if broken:
-        terminalreporter.write_line(f"MIGRATIONS FAILED, tables are missing: {broken}", red=True, bold=True)
-
-
 @dataclass(frozen=True, slots=True)
 class Servers:
     """Where this run's servers are: ``admin_url`` may create databases, ``database_url`` is this process's clone."""
@@ -73,9 +63,6 @@ def mall_servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     with servers.postgres(home) as admin_url, servers.redis(home, worker) as redis_url:
         template = _apart(databases.ensure_template(admin_url, plugin_modules()))
-        broken = _apart(databases.broken_apps(admin_url, template))
-        if broken:
-            request.config.stash[_BROKEN] = broken
         database_url = _apart(databases.clone(admin_url, template))
         yield Servers(admin_url, template, database_url, redis_url)
         _apart(databases.drop(admin_url, database_url))

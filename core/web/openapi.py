@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, get_origin
 
 import msgspec
-from litestar import Litestar, Router, get
+from litestar import Router, get
 from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin  # the public plugin interface, its struct case
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
@@ -22,6 +22,7 @@ from core.kernel.errors import MallError
 from core.members.errors import MemberSessionInvalid
 from core.staff.errors import StaffSessionInvalid
 from core.web import errors, mounts
+from core.web.lean import LeanLitestar
 from core.web.problems import MEDIA_TYPE, ProblemDocument, describe, example
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ answer carries `X-Request-Id`. Fields may be added in any release: ignore what y
 def build(mall: Mall, face: str, routers: Sequence[Router]) -> dict[str, Any]:
     """Make the document of ``face`` ("storefront" or "admin") from its routers."""
     scheme = _SECURITY[face]
-    app = Litestar(
+    app = LeanLitestar(
         route_handlers=[*routers, _catalogue],
         dependencies=mounts.DEPENDENCIES,
         signature_namespace=mounts.NAMESPACE,

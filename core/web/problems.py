@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -160,6 +161,14 @@ def _body(request: Request[Any, Any, Any]) -> list[Problem]:
     return validation.body_problems(value, wanted.raw, dec_hook=lambda t, v: handler.default_deserializer(t, v))
 
 
+@dataclass
+class _Refusals(ResponseSpec):
+    """A response that does not change: Litestar copies handlers deeply when it mounts them, and the examples are many."""
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> _Refusals:
+        return self
+
+
 def problems(*refusals: type[MallError]) -> dict[int, ResponseSpec]:
     """Return ``responses=`` of a handler: every refusal that it can give, by status, each with an example.
 
@@ -169,7 +178,7 @@ def problems(*refusals: type[MallError]) -> dict[int, ResponseSpec]:
     for refusal in refusals:
         by_status.setdefault(refusal.status, []).append(refusal)
     return {
-        status: ResponseSpec(
+        status: _Refusals(
             data_container=ProblemDocument,
             generate_examples=False,
             media_type=MEDIA_TYPE,

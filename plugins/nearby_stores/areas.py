@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from core.sdk import (
     Actor,
+    CoordinatesInvalid,
     FulfilmentMethod,
     FulfilmentOption,
     Mall,
@@ -231,7 +232,10 @@ def _place_in(address: Mapping[str, object]) -> Place | None:
     lat, lng = address.get("lat"), address.get("lng")
     if not isinstance(lat, int | float) or not isinstance(lng, int | float):
         return None
-    return service.place_of(float(lat), float(lng), "gcj02")
+    try:
+        return service.place_of(float(lat), float(lng), "gcj02")
+    except CoordinatesInvalid:
+        return None
 
 
 def _served(mall: Mall, store: StoreView, area: Area | None, place: Place) -> Served:

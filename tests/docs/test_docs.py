@@ -19,7 +19,9 @@ from core import docs
 from core.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-_RUNNABLE = re.compile(r"<!-- run(?:: prints (?P<prints>.*?))? -->\n```(?P<kind>python|bash)\n(?P<code>.*?)```", re.DOTALL)
+_RUNNABLE = re.compile(
+    r"<!-- run(?:: prints (?P<prints>.*?))? -->\n```(?P<kind>python|bash)\n(?P<code>.*?)```", re.DOTALL
+)
 _LINK = re.compile(r"\[[^\]]*\]\((?!https?://|mailto:|#)(?P<to>[^)#]+)")
 
 
@@ -68,7 +70,9 @@ def test_the_readme_names_every_setting() -> None:
 @pytest.mark.parametrize("page", _pages(), ids=[str(p.relative_to(ROOT)) for p in _pages()])
 def test_links_lead_somewhere(page: Path) -> None:
     broken = [
-        match["to"] for match in _LINK.finditer(page.read_text(encoding="utf-8")) if not (page.parent / match["to"]).exists()
+        match["to"]
+        for match in _LINK.finditer(page.read_text(encoding="utf-8"))
+        if not (page.parent / match["to"]).exists()
     ]
 
     assert broken == []

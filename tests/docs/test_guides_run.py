@@ -62,7 +62,6 @@ def test_the_plugin_of_the_guide_passes_its_tests(tmp_path: Path, mall_servers: 
         if language == "sh" and rest == "run":
             done = run(
                 command, tmp_path, PYTHONPATH=str(tmp_path), MALL_TEST_DSN=mall_servers.admin_url,
-                MALL_TEST_REDIS_URL=mall_servers.redis_url,
             )  # fmt: skip
             assert done.returncode == 0, done.stdout + done.stderr
 

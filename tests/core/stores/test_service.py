@@ -289,7 +289,7 @@ async def test_the_real_stores_come_in_quickly_and_a_second_time_nothing_happens
     assert {r.outcome for r in first} == {"created"}
     assert len(first) == 2734
     assert statements <= 6
-    assert took_s < 3
+    assert took_s < 10  # well under a second on a quiet machine; the statements above are what keeps it so
     assert {r.outcome for r in second} == {"unchanged"}
     assert [r.store_id for r in second] == [r.store_id for r in first]
     assert await db.value("SELECT count(*) FROM event") == told == 2734

@@ -262,6 +262,8 @@ async def test_delivery_is_an_option_where_a_store_serves_the_address(make_mall:
 
     assert await options(mall, draft(store.id, None)) == []
     assert await options(mall, draft(store.id, {"city": "上海市"})) == []
+    assert await options(mall, draft(store.id, {"lat": 999.0, "lng": "east"})) == []
+    assert await options(mall, draft(store.id, {"lat": 999.0, "lng": 0})) == []
     assert await options(mall, draft(store.id, here)) == [(True, store.id, "")]
     assert await options(mall, draft(None, here)) == [(True, store.id, "")]
     assert await options(mall, draft(store.id, there)) == [

@@ -12,7 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
+from core import db
 from core.kernel.mall import Mall
 from core.kernel.origin import SYSTEM
 from core.stores import service as stores
@@ -20,7 +22,7 @@ from core.stores.types import StoreChange, StoreDraft
 from core.testing import builders
 from plugins.nearby_stores import index, service
 from plugins.nearby_stores.geo import distance_m
-from plugins.nearby_stores.types import MAX_RADIUS_M, NearbyStore, Place, Wanted
+from plugins.nearby_stores.types import MAX_RADIUS_M, IndexReport, NearbyStore, Place, Wanted
 
 MakeMall = Callable[..., Awaitable[Mall]]
 REAL = Path(__file__).parents[4] / "shared" / "data" / "stores-cn.csv"
@@ -269,8 +271,6 @@ async def test_an_index_that_vanished_costs_no_store_and_asks_to_be_rebuilt(
     await index.put(mall, [made[1]])  # an event arrives before the rebuild: one store is not the whole index
     assert await ids(mall) == made
 
-    from core import db
-
     assert await db.value("SELECT count(*) FROM pgqueuer WHERE entrypoint = $1", index.REBUILD) == 1
 
 
@@ -280,8 +280,6 @@ async def test_an_index_of_another_type_or_a_redis_that_is_away_costs_no_store(m
     assert mall.redis is not None
     await mall.redis.set(index.KEY, "not an index")
     assert await ids(mall) == made
-
-    from redis.asyncio import Redis
 
     working, mall.redis = mall.redis, Redis.from_url("redis://127.0.0.1:1")
     assert await ids(mall) == made
@@ -332,6 +330,24 @@ async def test_far_north_the_database_answers_alone(mall: Mall) -> None:
     await indexed(mall)
 
     assert await ids(mall, Wanted(place=Place(89.0, 11.0), radius_m=MAX_RADIUS_M)) == [pole.id]
+
+
+def test_the_commands_say_what_was_wrong() -> None:
+    import click
+    from click.testing import CliRunner
+
+    from plugins.nearby_stores import plugin
+
+    class Runner:
+        def run(self, _work: object) -> IndexReport:
+            return IndexReport(stores=4, missing=1, misplaced=2, surplus=3, rebuilt=True)
+
+    group = click.Group("nearby_stores")
+    plugin.register_commands(group)
+
+    assert sorted(group.commands) == ["check", "rebuild"]
+    said = CliRunner().invoke(group, ["check"], obj=Runner())
+    assert said.output == "4 stores, rebuilt; 1 missing, 2 misplaced, 3 surplus, repaired.\n"
 
 
 # the real stores ------------------------------------------------------------------------------------------------------
