@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -48,7 +48,7 @@ def create_app(
 
 
 def assemble(mall: Mall, shoppers: Sequence[Any], staff: Sequence[Any], *, lifespan: Sequence[Any] = ()) -> Litestar:
-    """Mount these handlers, the plugins of ``mall`` and the technical pages; the faces' own tests give a few of theirs."""
+    """Mount these handlers, the plugins of ``mall`` and the technical pages; tests give a few handlers of theirs."""
     if mall.cache is None:
         mall.cache = cache.ResponseCache()
     storefront = mounts.storefront_routers(mall.plugins, shoppers)
@@ -79,7 +79,7 @@ def assemble(mall: Mall, shoppers: Sequence[Any], staff: Sequence[Any], *, lifes
 
 
 @contextlib.asynccontextmanager
-async def _running(app: Litestar) -> AsyncIterator[None]:
+async def _running(app: Litestar) -> AsyncGenerator[None]:
     """Hold what a web process needs, from its start to its end. The database may come later: ``/readyz`` says so."""
     mall: Any = app.state.mall
     settings: Settings = mall.settings

@@ -2,6 +2,6 @@
 
 from core.cache.client import connect
 from core.cache.limits import RateLimited, rate_limit
-from core.cache.responses import CachedBody, ResponseCache, invalidate
+from core.cache.responses import EVERY, CachedBody, ResponseCache, invalidate
 
-__all__ = ["CachedBody", "RateLimited", "ResponseCache", "connect", "invalidate", "rate_limit"]
+__all__ = ["EVERY", "CachedBody", "RateLimited", "ResponseCache", "connect", "invalidate", "rate_limit"]

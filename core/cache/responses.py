@@ -39,6 +39,7 @@ Build = Callable[[], Awaitable[bytes]]
 CHANNEL = "mall:invalid"
 LIVE_S = 1.0
 PING_S = 0.4
+EVERY = "every"  # the tag of all entries: what plugins add to answers changes with the plugins that are on
 MAX_AGE_S = 60.0
 REDIS_AGE_S = 300
 MARK_AGE_S = 86_400  # longer than any entry that carries the mark
@@ -127,7 +128,7 @@ class ResponseCache:
             return found
         running = self.running.get(key)
         if running is None:
-            tags = tuple(tags)
+            tags = (*tags, EVERY)
             task = asyncio.create_task(self._make(mall, key, tags, build))
             running = self.running[key] = _Running(tags, task)
             task.add_done_callback(_seen)
@@ -250,12 +251,12 @@ class ResponseCache:
         self.clear()
 
     async def _follow(self, mall: Mall) -> None:
-        assert mall.redis is not None
+        redis: Any = mall.redis
         while True:
             try:
                 # The id of the server's run names the entries: after a restart from an older dump none of them counts.
-                info = await mall.redis.info("server")
-                async with mall.redis.pubsub() as pubsub:
+                info = await redis.info("server")
+                async with redis.pubsub() as pubsub:
                     await pubsub.subscribe(CHANNEL)
                     await self._listen(mall, pubsub, str(info["run_id"]))
             except GONE as exc:

@@ -15,7 +15,7 @@ import structlog
 from packaging.requirements import Requirement
 from redis.exceptions import RedisError
 
-from core import db
+from core import cache, db
 from core.events import audit, outbox
 from core.kernel.origin import SYSTEM, Actor
 from core.plugin_host import config
@@ -58,7 +58,12 @@ async def refresh(mall: Mall) -> None:
     """Read states, run migrations and settings from the database into this process."""
     states: PluginStates = mall.plugins
     async with states.reading:  # one after the other: an answer that was read earlier must not arrive later
+        before = (states.stored, states.unmigrated, states.settings)
         await _read(states)
+        changed = before != (states.stored, states.unmigrated, states.settings)
+    if changed:
+        # Each process once it has switched: what another built before with the old plugins is dropped last of all.
+        await cache.invalidate(mall, [cache.EVERY])
 
 
 async def _read(states: PluginStates) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import psutil
 
-from core import db
+from core import db, events
 from core.db import migrate
 from core.testing.servers import is_embedded, with_database
 
@@ -94,9 +94,7 @@ async def migrate_all(url: str, plugin_modules: Sequence[str]) -> None:
                 await migrate.forwards([app])
             except Exception as exc:
                 raise TemplateFailed(f"the migrations of {app.app_name}: {exc}") from exc
-        events: Any = importlib.import_module("core.events")
-        if hasattr(events, "install_queue"):
-            await events.install_queue()
+        await events.install_queue()
     finally:
         await db.stop_pool()
 

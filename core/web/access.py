@@ -1,5 +1,6 @@
 """One line a call, written apart from the log of events: at thousands of calls a second that pipeline would cost as
-much as the call. Lines are gathered for ``FLUSH_S`` and written at once."""
+much as the call. Lines are gathered for ``FLUSH_S`` and written at once.
+"""
 
 from __future__ import annotations
 

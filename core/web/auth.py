@@ -51,8 +51,9 @@ async def need_member(connection: ASGIConnection[Any, Any, Any, State], handler:
     from core.members import service  # noqa: PLC0415 - imported with the first call that needs it
 
     token = bearer_token(connection)
-    connection.scope[_TOKEN] = token  # pyright: ignore[reportGeneralTypeIssues]
-    connection.scope[_MEMBER] = await service.session(connection.app.state.mall, token)  # pyright: ignore[reportGeneralTypeIssues]
+    scope: Any = connection.scope
+    scope[_TOKEN] = token
+    scope[_MEMBER] = await service.session(connection.app.state.mall, token)
 
 
 async def need_staff(connection: ASGIConnection[Any, Any, Any, State], handler: BaseRouteHandler) -> None:
@@ -66,8 +67,9 @@ async def need_staff(connection: ASGIConnection[Any, Any, Any, State], handler: 
     permission = handler.opt.get("permission")
     if not (handler.opt.get("signed_in") or (permission and staff.may(permission))):
         raise Forbidden(permission=permission or "-")
-    connection.scope[_TOKEN] = token  # pyright: ignore[reportGeneralTypeIssues]
-    connection.scope[_STAFF] = staff  # pyright: ignore[reportGeneralTypeIssues]
+    scope: Any = connection.scope
+    scope[_TOKEN] = token
+    scope[_STAFF] = staff
 
 
 def plugin_on(plugin_id: str, face: Face) -> Guard:
@@ -89,16 +91,22 @@ def provide_mall(request: Request[Any, Any, State]) -> Mall:
 
 
 def provide_member(request: Request[Any, Any, State]) -> MemberSessionView:
-    return request.scope.get(_MEMBER) or _refuse()
+    return _scope(request).get(_MEMBER) or _refuse()
 
 
 def provide_staff(request: Request[Any, Any, State]) -> StaffSessionView:
-    return request.scope.get(_STAFF) or _refuse()
+    return _scope(request).get(_STAFF) or _refuse()
 
 
 def provide_token(request: Request[Any, Any, State]) -> str:
     """The bearer token as it came, for signing out."""
-    return request.scope.get(_TOKEN) or bearer_token(request)
+    return _scope(request).get(_TOKEN) or bearer_token(request)
+
+
+def _scope(request: Request[Any, Any, State]) -> dict[str, Any]:
+    """What the guards left there; Litestar's type of a scope knows only ASGI's own keys."""
+    scope: Any = request.scope
+    return scope
 
 
 def _refuse() -> Any:

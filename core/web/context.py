@@ -27,7 +27,12 @@ class RequestContext:
     __slots__ = ("access", "app", "default_lang", "trusted_proxies")
 
     def __init__(
-        self, app: ASGIApp, *, trusted_proxies: int = 0, default_lang: Lang = DEFAULT_LANG, access: AccessLog | None = None
+        self,
+        app: ASGIApp,
+        *,
+        trusted_proxies: int = 0,
+        default_lang: Lang = DEFAULT_LANG,
+        access: AccessLog | None = None,
     ) -> None:
         self.app = app
         self.trusted_proxies = trusted_proxies

@@ -41,7 +41,9 @@ def _face(mall: Mall, face: str, routers: Sequence[Router]) -> list[Any]:
 
     @get(f"/{face}/docs", name=f"{face}-docs", include_in_schema=False, sync_to_thread=False)
     def page() -> Response[bytes]:
-        return Response(_asset("docs.html").replace(b"{{face}}", face.encode()), media_type=MediaType.HTML, headers=_HEADERS)
+        return Response(
+            _asset("docs.html").replace(b"{{face}}", face.encode()), media_type=MediaType.HTML, headers=_HEADERS
+        )
 
     @get(f"/{face}/docs/docs.js", name=f"{face}-docs-js", include_in_schema=False, sync_to_thread=False)
     def script() -> Response[bytes]:

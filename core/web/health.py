@@ -42,7 +42,9 @@ def healthz() -> dict[str, str]:
 async def readyz(mall: Mall) -> Response[Readiness]:
     """200 when this process can serve; 503 with the reasons while the database or a migration is missing."""
     found = await readiness(mall)
-    return Response(found, status_code=503 if found.status == "not_ready" else 200, headers={"Cache-Control": "no-store"})
+    return Response(
+        found, status_code=503 if found.status == "not_ready" else 200, headers={"Cache-Control": "no-store"}
+    )
 
 
 async def readiness(mall: Mall) -> Readiness:
@@ -66,7 +68,7 @@ async def readiness(mall: Mall) -> Readiness:
 async def _database(mall: Mall) -> tuple[str, str]:
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            pending = [i for i in await _pending(mall)]
+            pending = await _pending(mall)
     except Exception as exc:  # noqa: BLE001 - whatever keeps us from the database is the answer
         log.warning("database not ready", error=repr(exc))
         return "away", "unknown"

@@ -10,7 +10,8 @@ from litestar.plugins.core import MsgspecDIPlugin
 
 class LeanLitestar(Litestar):
     """Litestar without its support for pydantic, which it would import because another package brought it along: half
-    a second at each start and 10 MB in each worker for nothing."""
+    a second at each start and 10 MB in each worker for nothing.
+    """
 
     @staticmethod
     def _get_default_plugins(plugins: list[Any]) -> list[Any]:

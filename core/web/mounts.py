@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from litestar import Router
 from litestar.di import Provide
@@ -93,5 +93,6 @@ def _closed(handler: HTTPRouteHandler) -> HTTPRouteHandler:
     if handler.opt.get("public"):
         return handler
     handler = copy(handler)
-    handler.guards = [auth.need_member, *(handler.guards or ())]
+    guards: list[Any] = [auth.need_member, *cast("Sequence[Any]", handler.guards or ())]
+    handler.guards = guards
     return handler

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_origin
 
 import msgspec
 from litestar import Router, get
-from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin  # the public plugin interface, its struct case
+from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin  # has no public name
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Server
@@ -38,15 +38,15 @@ _SECURITY = {"storefront": "memberSession", "admin": "staffSession"}
 _SESSION_OVER: dict[str, type[MallError]] = {"memberSession": MemberSessionInvalid, "staffSession": StaffSessionInvalid}
 _TITLE = {"storefront": "Storefront API", "admin": "Admin API"}
 _ABOUT = {
-    "storefront": "What shoppers' apps call. Reading the catalog needs no sign-in; everything else needs the token that "
-    "signing in returned.",
-    "admin": "What staff and their tools call. Every operation names the permission that it needs; what belongs to a store "
-    "is limited to the stores of the caller.",
+    "storefront": "What shoppers' apps call. Reading the catalog needs no sign-in; everything else needs the token "
+    "that signing in returned.",
+    "admin": "What staff and their tools call. Every operation names the permission that it needs; what belongs to a "
+    "store is limited to the stores of the caller.",
 }
 _COMMON = """
 
-JSON in UTF-8, snake_case. Money is an integer number of fen (`*_fen`), times are RFC 3339 in UTC. Lists take `limit` and
-`cursor` and answer `next_cursor`. Creating writes take the header `Idempotency-Key`. Errors are
+JSON in UTF-8, snake_case. Money is an integer number of fen (`*_fen`), times are RFC 3339 in UTC. Lists take `limit`
+and `cursor` and answer `next_cursor`. Creating writes take the header `Idempotency-Key`. Errors are
 `application/problem+json` (RFC 9457) with a stable `code`; `Accept-Language` chooses `zh-CN` (default) or `en`. Every
 answer carries `X-Request-Id`. Fields may be added in any release: ignore what you do not know."""
 
@@ -126,7 +126,10 @@ def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, scheme: str,
     opt = handler.opt
     if opt.get("cached"):
         success = operation["responses"]["200"]
-        success.setdefault("headers", {})["ETag"] = {"schema": {"type": "string"}, "description": "For `If-None-Match`."}
+        success.setdefault("headers", {})["ETag"] = {
+            "schema": {"type": "string"},
+            "description": "For `If-None-Match`.",
+        }
         operation["responses"]["304"] = {"description": "What you have (`If-None-Match`) is up to date."}
     if opt.get("public"):
         operation["security"] = []
@@ -146,18 +149,17 @@ def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, scheme: str,
 def _add(responses: dict[str, Any], refusals: Iterable[type[MallError]]) -> None:
     """Put refusals among the responses; those of the handler itself stay first."""
     for response in responses.values():
-        for content in response.get("content", {}).values():
-            if "examples" in content:  # Litestar numbers examples; ours carry their code
-                content["examples"] = {e.pop("id", name): e for name, e in content["examples"].items()}
+        for shown in response.get("content", {}).values():
+            if "examples" in shown:  # Litestar numbers examples; ours carry their code
+                shown["examples"] = {e.pop("id", name): e for name, e in shown["examples"].items()}
     for refusal in refusals:
         key = str(refusal.status)
-        known = responses.get(key)
-        if known is None or MEDIA_TYPE not in known.get("content", {}):
-            known = responses[key] = {  # Litestar's own sketch of a validation error is not what the mall answers
-                "description": "",
-                "content": {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}ProblemDocument"}, "examples": {}}},
-            }
-        examples = known["content"][MEDIA_TYPE].setdefault("examples", {})
+        known: dict[str, Any] = responses.get(key, {})
+        if not known or MEDIA_TYPE not in known.get("content", {}):
+            # Litestar's own sketch of a validation error is not what the mall answers.
+            content: dict[str, Any] = {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}ProblemDocument"}}}
+            known = responses[key] = {"description": "", "content": content}
+        examples: dict[str, Any] = known["content"][MEDIA_TYPE].setdefault("examples", {})
         if refusal.code not in examples:
             known["description"] = f"{known['description']}\n{describe(refusal)}".strip()
             examples[refusal.code] = {"summary": refusal.en, "value": example(refusal)}
@@ -165,7 +167,8 @@ def _add(responses: dict[str, Any], refusals: Iterable[type[MallError]]) -> None
 
 def _named(document: dict[str, Any]) -> dict[str, Any]:
     """Give generic components names that a client generator can use: ``Paged_core.stores.types.StoreView_`` is
-    ``PagedStoreView``."""
+    ``PagedStoreView``.
+    """
     schemas: dict[str, Any] = document["components"]["schemas"]
     names = {old: _name(old) for old in schemas if not old.isidentifier() or old.endswith("_")}
     clashes = set(names.values()) & set(schemas)

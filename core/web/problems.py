@@ -13,6 +13,12 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
+from litestar.status_codes import (
+    HTTP_400_BAD_REQUEST,
+    HTTP_401_UNAUTHORIZED,
+    HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    HTTP_500_INTERNAL_SERVER_ERROR,
+)
 from litestar.utils.scope.state import ScopeState
 
 from core.kernel import request as request_info
@@ -81,25 +87,28 @@ def answer(error: MallError, *, status: int | None = None, headers: dict[str, st
     sent = {"Cache-Control": "no-store", "Content-Language": info.lang, **(headers or {})}
     if error.retry_after_s is not None:
         sent["Retry-After"] = str(error.retry_after_s)
-    if written.status == 401:
+    if written.status == HTTP_401_UNAUTHORIZED:
         sent["WWW-Authenticate"] = "Bearer"
     return Response(
-        content=msgspec.json.encode(written, enc_hook=str), status_code=written.status, media_type=MEDIA_TYPE, headers=sent
+        content=msgspec.json.encode(written, enc_hook=str),
+        status_code=written.status,
+        media_type=MEDIA_TYPE,
+        headers=sent,
     )
 
 
 def on_exception(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
     """Answer any exception: the one handler of the app."""
     if isinstance(exc, MallError):
-        if exc.status >= 500:
+        if exc.status >= HTTP_500_INTERNAL_SERVER_ERROR:
             log.warning("unavailable", code=exc.code, path=request.scope["path"])
         return answer(exc)
-    if isinstance(exc, HTTPException) and exc.status_code < 500:
+    if isinstance(exc, HTTPException) and exc.status_code < HTTP_500_INTERNAL_SERVER_ERROR:
         return _http(request, exc)
     if is_database_away(exc):
-        log.exception("database away", path=request.scope["path"])
+        log.error("database away", path=request.scope["path"], exc_info=exc)
         return answer(errors.DatabaseAway())
-    log.exception("defect", method=request.scope.get("method"), path=request.scope["path"])
+    log.error("defect", method=request.method, path=request.scope["path"], exc_info=exc)
     return answer(errors.Defect())
 
 
@@ -114,9 +123,9 @@ def _http(request: Request[Any, Any, Any], exc: HTTPException) -> Response[bytes
         return answer(error, headers={"Allow": ", ".join(_allowed(request))})
     if isinstance(exc, NotFoundException):
         return answer(errors.NoRoute(path=request.scope["path"][:200]))
-    if exc.status_code == 413:
+    if exc.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
         return answer(errors.TooLarge(limit_bytes=request.route_handler.resolve_request_max_body_size()))
-    if exc.status_code == 400:
+    if exc.status_code == HTTP_400_BAD_REQUEST:
         return answer(errors.RequestInvalid(problems=_field_problems(request, exc)))
     return answer(errors.RequestRefused(), status=exc.status_code, headers=exc.headers)
 
@@ -137,7 +146,9 @@ def _field_problems(request: Request[Any, Any, Any], exc: HTTPException) -> Sequ
     found: list[Problem] = []
     for reason in reasons:
         if reason.get("source") == "body":
-            found += _body(request) or [validation.problem(_body_path(reason.get("key", "")), reason.get("message", ""))]
+            found += _body(request) or [
+                validation.problem(_body_path(reason.get("key", "")), reason.get("message", ""))
+            ]
         else:
             found.append(validation.problem(reason.get("key", ""), reason.get("message", "")))
     return found or [validation.problem("", exc.detail)]
@@ -150,7 +161,7 @@ def _body_path(key: str) -> str:
 def _body(request: Request[Any, Any, Any]) -> list[Problem]:
     """Look at the whole body again: msgspec named only its first fault."""
     raw = ScopeState.from_scope(request.scope).body
-    handler = request.scope["route_handler"]
+    handler: Any = request.scope["route_handler"]
     wanted = handler.parsed_fn_signature.parameters.get("data")
     if not isinstance(raw, bytes) or wanted is None:
         return []
@@ -158,7 +169,7 @@ def _body(request: Request[Any, Any, Any]) -> list[Problem]:
         value = msgspec.json.decode(raw or b"null")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []  # a form: Litestar's own sentence stays
-    return validation.body_problems(value, wanted.raw, dec_hook=lambda t, v: handler.default_deserializer(t, v))
+    return validation.body_problems(value, wanted.raw, dec_hook=handler.default_deserializer)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, cast, get_args, get_origin
 
 import msgspec
 from litestar import Request
@@ -60,7 +60,9 @@ def problem(path: str, message: str) -> Problem:
     return Problem(code=code, message=Text(f"{where}:{zh}", f"{where}: {message}"), details={"field": path})
 
 
-def body_problems(value: object, wanted: Any, *, path: str = "", dec_hook: Callable[..., Any] | None = None) -> list[Problem]:
+def body_problems(
+    value: object, wanted: Any, *, path: str = "", dec_hook: Callable[..., Any] | None = None
+) -> list[Problem]:
     """Return a problem for every field of ``value`` that does not fit ``wanted``; empty when all fit."""
     found: list[Problem] = []
     for one in _walk(value, wanted, path, dec_hook):
@@ -95,10 +97,10 @@ def _inside(value: object, wanted: Any, path: str, dec_hook: Callable[..., Any] 
             elif item.required:
                 yield problem(path, f"Object missing required field `{name}`")
         if struct.__struct_config__.forbid_unknown_fields:
-            for name in value:
+            for name in cast("dict[str, object]", value):
                 if name not in known:
                     yield problem(path, f"Object contains unknown field `{name}`")
     elif isinstance(value, list) and get_origin(wanted) in (list, tuple, set, frozenset):
         item_type = (get_args(wanted) or (Any,))[0]
-        for index, item in enumerate(value):
-            yield from _walk(item, item_type, f"{prefix}{index}", dec_hook)
+        for index, element in enumerate(cast("list[object]", value)):
+            yield from _walk(element, item_type, f"{prefix}{index}", dec_hook)

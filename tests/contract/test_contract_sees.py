@@ -64,7 +64,7 @@ async def test_a_route_that_says_nothing_is_seen(make_mall: MakeMall) -> None:
 
 
 async def test_a_handler_that_counts_twice_is_seen(make_mall: MakeMall) -> None:
-    with pytest.raises(AssertionError, match="times"):
+    with pytest.raises(AssertionError, match="careless"):
         await Careless().test_every_event_delivered_twice_changes_nothing_the_second_time(make_mall)
 
 

@@ -54,6 +54,7 @@ def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedP
     )  # fmt: skip
 
 
+@pytest.mark.timeout(300)
 def test_the_plugin_of_the_guide_passes_its_tests(tmp_path: Path, mall_servers: Servers) -> None:
     write_files("plugin-guide.md", tmp_path)
     install(tmp_path)
@@ -79,6 +80,7 @@ def test_every_python_block_of_the_guide_is_run() -> None:
     assert [text for language, rest, text in blocks("plugin-guide.md") if language == "python" and not rest] == []
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("database")
 def test_the_examples_of_the_import_page_say_what_happens(tmp_path: Path, mall_servers: Servers) -> None:
     write_files("imports.md", tmp_path)

@@ -51,7 +51,9 @@ class Cup(msgspec.Struct, frozen=True, kw_only=True):
     name: Annotated[str, Meta(description="What is written on it.", examples=["拿铁"])]
 
 
-@get("/cups/{cup_id:int}", operation_id="get_cup", tags=["cups"], summary="One cup", opt={"public": True, "cached": True})
+@get(
+    "/cups/{cup_id:int}", operation_id="get_cup", tags=["cups"], summary="One cup", opt={"public": True, "cached": True}
+)
 async def get_cup(request: Request[Any, Any, Any], cup_id: int) -> Response[Cup]:
     """The cup, from the cache."""
     mall: Mall = request.app.state.mall
@@ -88,7 +90,9 @@ async def make_open_cup(mall: Mall, data: NewCup) -> Cup:
     return Cup(id=1, name=data.name)
 
 
-@put("/cups/photo", operation_id="upload_photo", tags=["cups"], opt={"public": True}, request_max_body_size=UPLOAD_LIMIT)
+@put(
+    "/cups/photo", operation_id="upload_photo", tags=["cups"], opt={"public": True}, request_max_body_size=UPLOAD_LIMIT
+)
 async def upload_photo(request: Request[Any, Any, Any]) -> dict[str, int]:
     return {"bytes": len(await request.body())}
 

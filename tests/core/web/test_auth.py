@@ -47,7 +47,9 @@ async def test_auth_comes_before_the_body_is_read(api: httpx.AsyncClient) -> Non
     assert (await api.post(CUPS, content=b"{", headers={"Content-Type": "application/json"})).status_code == 401
 
 
-async def test_a_members_token_opens_only_the_storefront(api: httpx.AsyncClient, member_headers: dict[str, str]) -> None:
+async def test_a_members_token_opens_only_the_storefront(
+    api: httpx.AsyncClient, member_headers: dict[str, str]
+) -> None:
     made = await api.post(CUPS, json={"name": "a", "size_ml": 300}, headers=member_headers | KEY)
     assert made.status_code == 201
     assert made.json()["name"] == "a key-12345"
@@ -78,7 +80,7 @@ async def test_staff_with_the_permission_in_another_store_403(api: httpx.AsyncCl
 async def test_staff_with_the_permission(api: httpx.AsyncClient, mall: Mall) -> None:
     headers = await staff_headers(mall, "cups.read")
 
-    assert (await api.get(COUNT, headers=headers)).json() ["by"].startswith("staff")
+    assert (await api.get(COUNT, headers=headers)).json()["by"].startswith("staff")
     assert (await api.get("/admin/v1/me", headers=headers)).json()["login"].startswith("staff")
     assert (await api.post(CUPS, json={}, headers=headers)).status_code == 401  # no shopper
 

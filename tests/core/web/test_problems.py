@@ -91,9 +91,7 @@ async def test_bodies_are_limited(api: httpx.AsyncClient) -> None:
     problem(await api.put("/storefront/v1/cups/photo", content=b"x" * (20 * 2**20 + 1)), 413, "request.too_large")
 
 
-async def test_a_refusal_carries_its_facts_and_reasons(
-    api: httpx.AsyncClient, member_headers: dict[str, str]
-) -> None:
+async def test_a_refusal_carries_its_facts_and_reasons(api: httpx.AsyncClient, member_headers: dict[str, str]) -> None:
     headers = {**member_headers, "Idempotency-Key": "key-12345", "Accept-Language": "en"}
     body = {"name": "taken", "size_ml": 300}
 
@@ -104,7 +102,9 @@ async def test_a_refusal_carries_its_facts_and_reasons(
     assert found["problems"] == [{"code": "cups.shelf", "message": "shelf full", "details": {}}]
 
 
-@pytest.mark.parametrize(("name", "status", "code"), [("bug", 500, "mall.defect"), ("database", 503, "mall.database_away")])
+@pytest.mark.parametrize(
+    ("name", "status", "code"), [("bug", 500, "mall.defect"), ("database", 503, "mall.database_away")]
+)
 async def test_a_defect_tells_nothing(
     api: httpx.AsyncClient, member_headers: dict[str, str], name: str, status: int, code: str
 ) -> None:
