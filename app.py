@@ -43,7 +43,7 @@ def create_app(
     if mall is None:
         settings = settings or load_settings()
         _configure_logs(settings)
-        mall = plugin_host.boot(settings, plugin_ids=plugins)
+        mall = plugin_host.boot(settings, plugin_ids=plugins, check_tables=False)
     return assemble(mall, storefront_api.handlers(), admin_api.handlers(), lifespan=[] if given else [_running])
 
 

@@ -21,7 +21,7 @@ from core.web import Page, Paged, paged
     opt={"permission": "audit.read"},
     description="Whoever works for some stores sees what happened in those; mall-wide changes need all stores.",
 )  # fmt: skip
-async def list_audit(  # noqa: PLR0917 - Litestar calls by name
+async def list_audit(
     mall: Mall,
     staff: StaffSessionView,
     page: Page,

@@ -46,7 +46,7 @@ async def _rows(mall: Mall, members: list[MemberView]) -> list[MemberRow]:
     summary="Members, newest first",
     opt={"permission": "members.read"},
 )
-async def list_members(  # noqa: PLR0917 - Litestar calls by name
+async def list_members(
     mall: Mall,
     staff: StaffSessionView,
     page: Page,

@@ -44,14 +44,16 @@ class OrderFile(Struct, frozen=True, kw_only=True):
 
 
 class CancelReason(Struct, frozen=True, forbid_unknown_fields=True):
-    reason: Annotated[str, Meta(min_length=2, max_length=64, description="Why; goes into the timeline.", examples=["缺货"])]
+    reason: Annotated[
+        str, Meta(min_length=2, max_length=64, description="Why; goes into the timeline.", examples=["缺货"])
+    ]
 
 
 @get(
     "/orders", operation_id="list_orders", tags=TAGS, summary="Orders, newest first", opt={"permission": "orders.read"},
     description="Only orders of the stores that you work for, unless you work for all.",
 )  # fmt: skip
-async def list_orders(  # noqa: PLR0913 - one argument a filter
+async def list_orders(
     mall: Mall,
     staff: StaffSessionView,
     page: Page,

@@ -23,7 +23,8 @@ class CodeIn(Struct, frozen=True, forbid_unknown_fields=True):
     """The code in the body, not in the address: addresses end up in logs."""
 
     code: Annotated[
-        str, Meta(min_length=12, max_length=20, description="12 digits; spaces do not matter.", examples=["405518233016"])
+        str,
+        Meta(min_length=12, max_length=20, description="12 digits; spaces do not matter.", examples=["405518233016"]),
     ]
 
 

@@ -87,7 +87,7 @@ def _in_scope(staff: StaffSessionView, store_id: int) -> None:
 
 
 @get("/stores", operation_id="list_stores", tags=TAGS, summary="Stores of the caller's scope, all states", opt=READ)
-async def list_stores(  # noqa: PLR0917 - one argument a filter
+async def list_stores(
     mall: Mall,
     staff: StaffSessionView,
     page: Page,

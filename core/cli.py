@@ -4,6 +4,9 @@ Commands of other packages (``core.imports.cli.group``, what plugins register) g
 ``@click.pass_obj`` and then ``runner.run(work)`` calls ``await work(mall)`` on an open mall and closes it again.
 """
 
+# pyright: reportUnknownMemberType=false
+# click's decorators have parameters whose types click leaves open.
+
 from __future__ import annotations
 
 import importlib
@@ -13,6 +16,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
+from click.exceptions import Exit
 
 from core.kernel.errors import MallError
 from core.settings import SettingsInvalid, load_settings
@@ -42,7 +46,7 @@ class MallGroup(click.RichGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             ctx.exit(130)
@@ -50,7 +54,7 @@ class MallGroup(click.RichGroup):
             fail(exc.sentence("en"), exc.code)
         except SettingsInvalid as exc:
             fail(str(exc), "settings.invalid")
-        except Exception as exc:  # noqa: BLE001 - a person at a terminal gets a sentence
+        except Exception as exc:
             if os.environ.get("MALL_TRACEBACK"):
                 raise
             fail(f"{type(exc).__name__}: {exc} (MALL_TRACEBACK=1 shows where)", "mall.defect")
@@ -60,7 +64,7 @@ class Elsewhere(click.RichGroup):
     """A group that another module defines; it is imported when the group is used, not when it is listed."""
 
     def __init__(self, name: str, module: str, summary: str) -> None:
-        super().__init__(name, help=summary)
+        super().__init__(name=name, help=summary)
         self._module = module
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -117,7 +121,9 @@ def serve(workers: int) -> None:
     """Serve both APIs. Never migrates."""
     from core import cli_run, home  # noqa: PLC0415
 
-    with home.servers(load_settings()) as settings:
+    settings = load_settings()
+    cli_run.assert_port_free(settings.mall_host, settings.mall_port)  # before anything is started for it
+    with home.servers(settings) as settings:
         cli_run.serve(settings, workers=workers)
 
 

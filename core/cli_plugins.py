@@ -63,9 +63,9 @@ class _Extra(click.RichGroup):
         quiet_logs(logging.ERROR)
         states: PluginStates = plugin_host.boot(load_settings()).plugins
         for plugin_id, add in states.commands():
-            part = click.RichGroup(plugin_id, help=states.get(plugin_id).manifest.summary.en)
+            part = click.RichGroup(name=plugin_id, help=states.get(plugin_id).manifest.summary.en)
             add(part)
             self.add_command(part)
 
 
-group = _Extra("x")
+group = _Extra(name="x")

@@ -49,11 +49,10 @@ def assert_port_free(host: str, port: int) -> None:
 
 
 def serve(settings: Settings, *, workers: int, app: str = APP) -> None:
-    """Serve ``app`` with granian until a signal comes. Raises ``PortBusy``, ``MigrationsPending``."""
+    """Serve ``app`` with granian until a signal comes. Raises ``MigrationsPending``."""
     from granian.constants import Interfaces, Loops  # noqa: PLC0415
     from granian.server import Server  # noqa: PLC0415
 
-    assert_port_free(settings.mall_host, settings.mall_port)
     if app == APP:
         asyncio.run(_check(settings))
         # Imported here and not by each worker: on Linux they are forked, start at once and share the memory.
@@ -124,7 +123,7 @@ def call(module: str, function: str, *args: object) -> None:
 
 
 def stop_with_parent() -> None:
-    """Ask the kernel for a SIGTERM when the demo that started this process is gone, even by ``kill -9`` (Linux only)."""
+    """Ask the kernel for a SIGTERM when the demo that started this process is gone, ``kill -9`` or not (Linux)."""
     parent = os.environ.get(PARENT)
     if parent is None or not sys.platform.startswith("linux"):
         return

@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import msgspec
@@ -67,7 +67,7 @@ def reset(home: Path) -> None:
 
 
 @contextlib.contextmanager
-def only_demo(home: Path) -> Iterator[None]:
+def only_demo(home: Path) -> Generator[None, None, None]:
     """Be the only demo of this home. Raises ``HomeInUse``."""
     import fcntl  # noqa: PLC0415 - not on every system that can print --help
 
@@ -101,7 +101,7 @@ def with_secret(settings: Settings) -> Settings:
 
 
 @contextlib.contextmanager
-def servers(settings: Settings) -> Iterator[Settings]:
+def servers(settings: Settings) -> Generator[Settings, None, None]:
     """Give settings whose secret and URLs are filled; embedded servers are started for URLs that are not set.
 
     At the end those that nobody else uses are stopped. Raises ``SecretMissing``, ``LocalServerFailed``.

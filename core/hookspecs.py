@@ -177,9 +177,7 @@ class MallSpec:
     # guard ---------------------------------------------------------------------------------------------------------
 
     @hookspec
-    async def cart_guard(
-        self, mall: Mall, member_id: int, lines: Sequence[CartLineView]
-    ) -> Sequence[Problem] | None:
+    async def cart_guard(self, mall: Mall, member_id: int, lines: Sequence[CartLineView]) -> Sequence[Problem] | None:
         """Say what is wrong with a cart as it would be after a change. Kind: guard. Since: 1.0. Used by: the test plugin."""
         raise NotImplementedError
 

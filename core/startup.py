@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -32,7 +32,7 @@ class MigrationsPending(Conflict):
 
 
 @contextlib.asynccontextmanager
-async def open_mall(settings: Settings, *, pool_size: int = 2) -> AsyncIterator[Mall]:
+async def open_mall(settings: Settings, *, pool_size: int = 2) -> AsyncGenerator[Mall, None]:
     """Give a booted mall on the servers of ``settings``; plugin states are read if their tables exist.
 
     Raises ``DatabaseUnreachable``. Redis is connected on first use, and may be away.

@@ -321,9 +321,7 @@ async def quote_order(mall: Mall, member: MemberSessionView, lang: Lang, data: W
 )  # fmt: skip
 async def place_order(mall: Mall, member: MemberSessionView, request_key: RequestKey, data: Submit) -> OrderView:
     draft = await _draft(mall, member, data)
-    order = await orders.place_order(
-        mall, draft, expected_total_fen=data.expected_total_fen, request_key=request_key
-    )
+    order = await orders.place_order(mall, draft, expected_total_fen=data.expected_total_fen, request_key=request_key)
     return view(order)
 
 

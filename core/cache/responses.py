@@ -8,7 +8,7 @@ What is kept is never wrong for longer than a message takes, and this is why:
 - An entry in Redis carries the marks that its tags had before it was built; with other marks it does not count.
 - A process trusts its entries while Redis has answered on the subscription within ``LIVE_S``; without that an entry
   lives ``LIVE_S`` and Redis is not asked. Losing the subscription, or getting a new one, empties the process's part.
-- An invalidation that Redis did not take is kept and tried again; meanwhile this process does not read those tags there.
+- An invalidation that Redis did not take is kept and tried again; meanwhile this process reads no such tags there.
 - And nothing lives longer than ``MAX_AGE_S``.
 """
 

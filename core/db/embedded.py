@@ -119,7 +119,9 @@ def _initialise(folder: Path) -> None:
         if "invalid locale name" not in done.stderr:
             raise LocalServerFailed(server="PostgreSQL", reason=_error_in(done.stderr))
     else:
-        raise LocalServerFailed(server="PostgreSQL", reason=f"this system has none of the locales {', '.join(_LETTERS)}")
+        raise LocalServerFailed(
+            server="PostgreSQL", reason=f"this system has none of the locales {', '.join(_LETTERS)}"
+        )
     with (new / "postgresql.conf").open("a") as conf:
         conf.write("\ninclude_if_exists = 'minimall.conf'\n")
     made = _run(folder, "postgres", ["--single", "-D", new.name, "template1"], feed=f"CREATE DATABASE {DATABASE};\n")
@@ -164,7 +166,9 @@ def _stop(folder: Path) -> bool:
 def _error_in(said: str) -> str:
     """Return the line that names the error; what follows it are hints."""
     lines = said.splitlines()
-    return next((line for line in lines if "error:" in line or "FATAL:" in line or "ERROR:" in line), " ".join(lines[-1:]))
+    return next(
+        (line for line in lines if "error:" in line or "FATAL:" in line or "ERROR:" in line), " ".join(lines[-1:])
+    )
 
 
 def _postmaster(folder: Path) -> psutil.Process | None:

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import copy
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -46,7 +46,9 @@ class _Open:
     """What one running transaction has gathered for its end."""
 
     task: asyncio.Task[Any] | None
-    before_commit: dict[str, Callable[[], Awaitable[None]]] = field(default_factory=dict[str, Callable[[], Awaitable[None]]])
+    before_commit: dict[str, Callable[[], Awaitable[None]]] = field(
+        default_factory=dict[str, Callable[[], Awaitable[None]]]
+    )
     after_commit: list[Callable[[], Awaitable[None]]] = field(default_factory=list[Callable[[], Awaitable[None]]])
     bag: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -77,7 +79,9 @@ async def _keep_session(connection: Any) -> None:
 
 async def start_pool(*, max_size: int = 10, min_size: int = 1) -> None:
     """Open the connection pool of this process."""
-    await DB.start_connection_pool(min_size=min_size, max_size=max_size, reset=_keep_session, command_timeout=30)
+    await DB.start_connection_pool(  # pyright: ignore[reportUnknownMemberType]
+        min_size=min_size, max_size=max_size, reset=_keep_session, command_timeout=30
+    )
 
 
 async def stop_pool() -> None:
@@ -92,7 +96,7 @@ def _pool() -> asyncpg.Pool[Any]:
 
 
 @contextlib.asynccontextmanager
-async def transaction() -> AsyncIterator[None]:
+async def transaction() -> AsyncGenerator[None, None]:
     """Run one use case: everything inside is written, or nothing is.
 
     Refuses to nest (``NestedTransaction``). ``after_commit`` functions run when it is durable; a failing one is logged
@@ -124,10 +128,14 @@ async def transaction() -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def savepoint() -> AsyncIterator[None]:
+async def savepoint() -> AsyncGenerator[None, None]:
     """Isolate a part of the running transaction: a raise inside undoes that part only."""
     state = _required()
-    kept = (dict(state.before_commit), list(state.after_commit), {key: copy.copy(held) for key, held in state.bag.items()})
+    kept = (
+        dict(state.before_commit),
+        list(state.after_commit),
+        {key: copy.copy(held) for key, held in state.bag.items()},
+    )
     _count("SAVEPOINT")
     try:
         async with _connection().transaction():
@@ -237,7 +245,8 @@ async def fetch_one(into: type[T], sql: str, *args: object) -> T | None:
 
 def to_struct(into: type[T], record: Row | dict[str, Any]) -> T:
     """Make a struct of a row. Columns that the struct does not have are ignored; text in a place where the struct wants
-    an object, a list or a nested struct is read as JSON (asyncpg gives ``jsonb`` as text)."""
+    an object, a list or a nested struct is read as JSON (asyncpg gives ``jsonb`` as text).
+    """
     hints = _json_fields(into)
     values: dict[str, Any] = dict(record)
     for name in hints:
@@ -266,7 +275,8 @@ def _wants_json(info: Any) -> bool:
     if isinstance(info, kinds.UnionType):
         return any(_wants_json(t) for t in info.types)
     return isinstance(
-        info, (kinds.StructType, kinds.ListType, kinds.VarTupleType, kinds.TupleType, kinds.DictType, kinds.TypedDictType)
+        info,
+        (kinds.StructType, kinds.ListType, kinds.VarTupleType, kinds.TupleType, kinds.DictType, kinds.TypedDictType),
     )
 
 

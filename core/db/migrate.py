@@ -11,12 +11,11 @@ import contextlib
 import importlib
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from piccolo.apps.migrations.commands.backwards import BackwardsMigrationManager
 from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
-from piccolo.apps.migrations.commands.new import AutoMigrationManager, NoChanges, _create_new_migration  # pyright: ignore[reportPrivateUsage]
 from piccolo.apps.migrations.tables import Migration
 from piccolo.conf.apps import AppConfig
 
@@ -63,7 +62,9 @@ def check(apps: Sequence[AppConfig]) -> None:
 def existing_ids(app: AppConfig) -> list[str]:
     """Return the ids of the migrations that exist as files, oldest first."""
     with _quiet(), _clean_path():
-        modules = ForwardsMigrationManager(app_name=app.app_name).get_migration_modules(app.resolved_migrations_folder_path)
+        modules = ForwardsMigrationManager(app_name=app.app_name).get_migration_modules(
+            app.resolved_migrations_folder_path
+        )
     return sorted(modules)
 
 
@@ -92,7 +93,7 @@ async def forwards(apps: Sequence[AppConfig]) -> list[str]:
     check(apps)
     todo = await pending(apps)
     with _quiet(), _clean_path():
-        if not await Migration.table_exists().run():
+        if not await Migration.table_exists().run():  # pyright: ignore[reportUnknownMemberType]
             await Migration.create_table(if_not_exists=True).run()
         for app in apps:
             async with DB.transaction(allow_nested=False):
@@ -124,6 +125,8 @@ async def backwards(app: AppConfig) -> None:
 
 async def differences(app: AppConfig) -> list[str]:
     """Return the statements that would bring the tables in code and the migrations together; empty when they agree."""
+    from piccolo.apps.migrations.commands.new import AutoMigrationManager  # noqa: PLC0415 - loads black, for makers only
+
     with _quiet(), _clean_path():
         found = await AutoMigrationManager(auto_input="y").get_alter_statements(app_config=app)
     return [statement for group in found for statement in group.statements]
@@ -131,6 +134,11 @@ async def differences(app: AppConfig) -> list[str]:
 
 async def new(app: AppConfig, description: str = "") -> str | None:
     """Write a migration file for what changed in the tables of ``app``; returns its path, ``None`` if nothing did."""
+    from piccolo.apps.migrations.commands.new import (  # noqa: PLC0415 - loads black, for makers only
+        NoChanges,
+        _create_new_migration,  # pyright: ignore[reportPrivateUsage]
+    )
+
     with _clean_path():
         try:
             meta = await _create_new_migration(app, auto=True, description=description, auto_input="y")
@@ -140,13 +148,13 @@ async def new(app: AppConfig, description: str = "") -> str | None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None, None, None]:
     with contextlib.redirect_stdout(io.StringIO()):
         yield
 
 
 @contextlib.contextmanager
-def _clean_path() -> Iterator[None]:
+def _clean_path() -> Generator[None, None, None]:
     """Piccolo puts every migrations folder on ``sys.path``; take it off again."""
     before = list(sys.path)
     try:

@@ -45,7 +45,6 @@ def usual_parts(workers: int) -> list[Part]:
 
 async def start(part: Part, *, environment: Mapping[str, str], logs: Path) -> Running:
     """Start a part in a session of its own: Ctrl-C reaches the demo, and the demo stops its parts in order."""
-    logs.mkdir(exist_ok=True)
     log = logs / f"{part.name.replace(' ', '-')}.log"
     with log.open("w") as out:
         process = await asyncio.create_subprocess_exec(

@@ -16,7 +16,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +69,11 @@ def run(
     if reset:
         home.reset(settings.home)
     home.make(settings.home)
+    (settings.home / "logs").mkdir(exist_ok=True)
     cli_run.quiet_logs(logging.WARNING)
     with home.only_demo(settings.home):
         cli_run.assert_port_free(settings.mall_host, settings.mall_port)
+        (settings.home / OUTBOX).unlink(missing_ok=True)  # messages of the last run
         demo = _Demo(settings, console or Console(highlight=False), list(chosen or parts.usual_parts(workers)))
         return asyncio.run(demo.run())
 
@@ -156,12 +158,9 @@ class _Demo:
         return password
 
     async def _start_parts(self) -> None:
-        (self.settings.home / OUTBOX).unlink(missing_ok=True)
         for part in self.chosen:
             self.running.append(
-                await parts.start(
-                    part, environment=home.environment(self.settings), logs=self.settings.home / "logs"
-                )
+                await parts.start(part, environment=home.environment(self.settings), logs=self.settings.home / "logs")
             )
 
     async def _load(self, mall: Mall) -> None:
@@ -249,18 +248,13 @@ def reachable(settings: Settings) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _following(path: Path, show: Callable[[str], None]) -> AsyncIterator[None]:
+async def _following(path: Path, show: Callable[[str], None]) -> AsyncGenerator[None, None]:
     """Show each line that is appended to a file meanwhile."""
 
     async def follow() -> None:
         at = 0
         while True:
-            if path.exists() and path.stat().st_size > at:
-                with path.open() as file:
-                    file.seek(at)
-                    for line in file:
-                        show(line)
-                    at = file.tell()
+            at = _show_from(path, at, show)
             await asyncio.sleep(0.25)
 
     task = asyncio.create_task(follow())
@@ -269,6 +263,18 @@ async def _following(path: Path, show: Callable[[str], None]) -> AsyncIterator[N
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _show_from(path: Path, at: int, show: Callable[[str], None]) -> int:
+    """Show the whole lines of a file after position ``at``; return where they end."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        file.seek(at)
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            show(line.decode(errors="replace"))
+            at += len(line)
+    return at
 
 
 def _keep(path: Path, text: str) -> None:

@@ -44,8 +44,15 @@ class Tour:
         self.console = console
         self.step = 0
 
-    def call(  # noqa: PLR0913 - a call has these parts
-        self, what: str, method: str, path: str, *, token: str = "", body: object = None, headers: dict[str, str] | None = None
+    def call(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        *,
+        token: str = "",
+        body: object = None,
+        headers: dict[str, str] | None = None,
     ) -> Any:
         self.step += 1
         sent = dict(headers or {})
@@ -60,7 +67,9 @@ class Tour:
         if body is not None:
             self._json(body)
         colour = "green" if answer.is_success else "red"
-        self.console.print(Text.assemble(("← ", colour), (str(answer.status_code), f"{colour} bold"), (f"  {took:.0f} ms", "dim")))
+        self.console.print(
+            Text.assemble(("← ", colour), (str(answer.status_code), f"{colour} bold"), (f"  {took:.0f} ms", "dim"))
+        )
         given = answer.json() if answer.content else None
         if given is not None:
             self._json(_short(given))
@@ -130,7 +139,9 @@ def _walk(tour: Tour, home: Path, login: dict[str, str]) -> None:
     )  # fmt: skip
     number = order["number"]
     tour.call("How can it be paid?", "GET", f"{shop}/orders/{number}/payment-methods", token=me)
-    tour.call("Pay at the counter", "POST", f"{shop}/orders/{number}/payments", token=me, body={"provider": "pay_at_store"})
+    tour.call(
+        "Pay at the counter", "POST", f"{shop}/orders/{number}/payments", token=me, body={"provider": "pay_at_store"}
+    )
     staff = tour.call(
         "Staff sign in", "POST", f"{admin}/auth/sessions", body={"login": login["login"], "password": login["password"]}
     )["token"]
@@ -139,7 +150,9 @@ def _walk(tour: Tour, home: Path, login: dict[str, str]) -> None:
         body={"amount_fen": order["payable_fen"], "method": "cash"},
     )  # fmt: skip
     pickup = tour.call("The shopper shows the pick-up code", "GET", f"{shop}/orders/{number}/pickup-code", token=me)
-    tour.call("Staff verify it and hand over", "POST", f"{admin}/pickups/verify", token=staff, body={"code": pickup["code"]})
+    tour.call(
+        "Staff verify it and hand over", "POST", f"{admin}/pickups/verify", token=staff, body={"code": pickup["code"]}
+    )
     done = tour.call("The order is completed", "GET", f"{shop}/orders/{number}", token=me)
     if done["status"] != "completed":
         raise TourFailed(step=tour.step, answer=f"the order is {done['status']}")

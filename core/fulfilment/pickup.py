@@ -90,7 +90,9 @@ class PickupMethod:
 async def of_order(order_id: int) -> PickupView | None:
     """Return the live (or used) code of an order."""
     return await db.fetch_one(
-        PickupView, "SELECT * FROM pickup_code WHERE order_id = $1 AND state <> 'void' ORDER BY id DESC LIMIT 1", order_id
+        PickupView,
+        "SELECT * FROM pickup_code WHERE order_id = $1 AND state <> 'void' ORDER BY id DESC LIMIT 1",
+        order_id,
     )
 
 
@@ -128,7 +130,9 @@ async def _tried(mall: Mall, staff: StaffSessionView, code: str, *, hand_over: b
     except RateLimited as exc:
         raise TooManyTries from exc
     recent = await db.value(
-        "SELECT count(*) FROM pickup_attempt WHERE staff_id = $1 AND at > $2", staff.staff_id, now - timedelta(minutes=1)
+        "SELECT count(*) FROM pickup_attempt WHERE staff_id = $1 AND at > $2",
+        staff.staff_id,
+        now - timedelta(minutes=1),
     )
     if recent >= TRIES_A_MINUTE:
         raise TooManyTries

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import rich_click as click
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -48,8 +48,12 @@ def stores(runner: Runner, file: Path, *, services: str, **options: Any) -> None
 @group.command("products")
 @_FILE
 @_DRY
-@click.option("--price-rule", default="", help="For files without prices: base=28;Size.Grande=+3;Milk.Soy Milk=+3 (yuan).")
-@click.option("--location", default="main", show_default=True, help="Stock location for new SKUs: a code, or store:<code>.")
+@click.option(
+    "--price-rule", default="", help="For files without prices: base=28;Size.Grande=+3;Milk.Soy Milk=+3 (yuan)."
+)
+@click.option(
+    "--location", default="main", show_default=True, help="Stock location for new SKUs: a code, or store:<code>."
+)
 @click.option("--publish/--draft", default=True, show_default=True, help="Put new products on sale at once.")
 @click.pass_obj
 def products(runner: Runner, file: Path, **options: Any) -> None:

@@ -79,7 +79,9 @@ def _rejections(name: str, rows: list[Row], at: Row, refusal: CellInvalid) -> li
     for row in rows:
         if row is at:
             found.append(
-                Rejection(line=row.line, subject=name, column=refusal.column, code=refusal.code, message=refusal.message)
+                Rejection(
+                    line=row.line, subject=name, column=refusal.column, code=refusal.code, message=refusal.message
+                )
             )
             continue
         with_it = CellInvalid(
@@ -190,9 +192,7 @@ def _shopify(handle: str, rows: _Rows, options: Options, rule: PriceRule | None)
         state="active" if on_sale else "draft",
     )  # fmt: skip
     category = first.get("Type") or first.get("Product Category")
-    return Parsed(
-        lines=tuple(r.line for r in rows), draft=draft, category=_path(category), stock=stock
-    )
+    return Parsed(lines=tuple(r.line for r in rows), draft=draft, category=_path(category), stock=stock)
 
 
 def _own(handle: str, rows: _Rows, options: Options, rule: PriceRule | None) -> Parsed:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import msgspec
@@ -35,6 +36,18 @@ class _Undo(Exception):
     """Ends the transaction of a dry run."""
 
 
+@contextlib.asynccontextmanager
+async def _piece(*, dry_run: bool) -> AsyncGenerator[None, None]:
+    """Open the transaction of one piece; a dry run does all of it and then undoes it."""
+    try:
+        async with db.transaction():
+            yield
+            if dry_run:
+                raise _Undo
+    except _Undo:
+        return
+
+
 async def run(
     mall: Mall, kind: Kind, content: bytes, options: Options, *, actor: Actor, progress: Progress | None = None
 ) -> Report:
@@ -61,14 +74,9 @@ async def _stores(mall: Mall, sheet: sheets.Sheet, options: Options, *, actor: A
     done = len(rejected)
     for start in range(0, len(drafts), STORES_A_PIECE):
         piece = drafts[start : start + STORES_A_PIECE]
-        try:
-            async with db.transaction():
-                results = await store_service.upsert_in_transaction(mall, [d for _, d in piece], actor=actor)
-                await inventory.ensure_store_locations(mall, [r.store_id for r in results if r.store_id is not None])
-                if options.dry_run:
-                    raise _Undo
-        except _Undo:
-            pass
+        async with _piece(dry_run=options.dry_run):
+            results = await store_service.upsert_in_transaction(mall, [d for _, d in piece], actor=actor)
+            await inventory.ensure_store_locations(mall, [r.store_id for r in results if r.store_id is not None])
         for (line, _), result in zip(piece, results, strict=True):
             if result.outcome == "rejected":
                 rejected.append(_from_problems(line, result.code, result.problems))
@@ -87,13 +95,8 @@ async def _products(mall: Mall, sheet: sheets.Sheet, options: Options, *, actor:
     done = len(rejected)
     for start in range(0, len(parsed), PRODUCTS_A_PIECE):
         piece = parsed[start : start + PRODUCTS_A_PIECE]
-        try:
-            async with db.transaction():
-                results = await _write(mall, piece, location_id, actor)
-                if options.dry_run:
-                    raise _Undo
-        except _Undo:
-            pass
+        async with _piece(dry_run=options.dry_run):
+            results = await _write(mall, piece, location_id, actor)
         for one, result in zip(piece, results, strict=True):
             if result.outcome == "refused":
                 rejected += [_from_problems(line, one.draft.handle, result.problems) for line in one.lines]
@@ -139,7 +142,8 @@ async def _location(options: Options) -> int:
     else:
         if options.location == Options().location:
             await db.execute(
-                "INSERT INTO location (kind, code, name) VALUES ('warehouse', $1, $1) ON CONFLICT DO NOTHING", options.location
+                "INSERT INTO location (kind, code, name) VALUES ('warehouse', $1, $1) ON CONFLICT DO NOTHING",
+                options.location,
             )
         found = await db.value("SELECT id FROM location WHERE code = $1", options.location)
     if found is None:
@@ -178,7 +182,7 @@ async def submit(
             f"VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7, $8) RETURNING {_VIEW}",
             kind, filename[:200], content, db.json(options), options.dry_run, len(sheet.rows), actor.id, mall.clock.now(),
         )  # fmt: skip
-        assert job is not None  # noqa: S101 - an INSERT returns its row
+        assert job is not None
         defer(mall, JOB, {"job_id": job.id, "actor": msgspec.to_builtins(actor)}, at=mall.clock.now())
         audit.record(mall, actor, "import.submit", subject_kind="import", subject_id=job.id,
                      after={"kind": kind, "filename": filename, "dry_run": options.dry_run})  # fmt: skip

@@ -140,7 +140,10 @@ def _spans(column: str, text: str) -> tuple[tuple[str, str], ...]:
         match = _SPAN.fullmatch(part.strip())
         if match is None:
             raise CellInvalid(
-                column, "imports.not_hours", f"“{text}”不是营业时间,应写作 07:00-22:00。", f"{text!r} are not hours; write 07:00-22:00."
+                column,
+                "imports.not_hours",
+                f"“{text}”不是营业时间,应写作 07:00-22:00。",
+                f"{text!r} are not hours; write 07:00-22:00.",
             )
         spans.append((match.group(1), match.group(2)))
     return tuple(spans)

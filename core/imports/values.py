@@ -35,7 +35,10 @@ def fen(column: str, text: str) -> int:
             raise InvalidOperation
     except InvalidOperation as exc:
         raise CellInvalid(
-            column, "imports.not_money", f"“{text}”不是有效金额(元,最多两位小数)。", f"{text!r} is not an amount in yuan with at most two decimals."
+            column,
+            "imports.not_money",
+            f"“{text}”不是有效金额(元,最多两位小数)。",
+            f"{text!r} is not an amount in yuan with at most two decimals.",
         ) from exc
     return int(amount)
 
@@ -62,7 +65,10 @@ def degrees(column: str, text: str, *, limit: int) -> float:
         value = float("nan")
     if not -limit <= value <= limit:
         raise CellInvalid(
-            column, "imports.not_degrees", f"“{text}”不是有效坐标。", f"{text!r} is not a coordinate in degrees (±{limit})."
+            column,
+            "imports.not_degrees",
+            f"“{text}”不是有效坐标。",
+            f"{text!r} is not a coordinate in degrees (±{limit}).",
         )
     return value
 
@@ -73,4 +79,6 @@ def flag(column: str, text: str) -> bool:
         return True
     if lowered in _FALSE:
         return False
-    raise CellInvalid(column, "imports.not_a_flag", f"“{text}”应为 true 或 false。", f"{text!r} should be true or false.")
+    raise CellInvalid(
+        column, "imports.not_a_flag", f"“{text}”应为 true 或 false。", f"{text!r} should be true or false."
+    )

@@ -82,7 +82,9 @@ class Permission:
 class Objects:
     """All registered objects, by kind and code, each with the plugin that owns it."""
 
-    _by_kind: dict[type[Any], dict[str, tuple[str, Any]]] = field(default_factory=dict[type[Any], dict[str, tuple[str, Any]]])
+    _by_kind: dict[type[Any], dict[str, tuple[str, Any]]] = field(
+        default_factory=dict[type[Any], dict[str, tuple[str, Any]]]
+    )
     active: Callable[[str], bool] = lambda _owner: True
 
     def add(self, kind: type[T], code: str, value: T, *, owner: str = CORE) -> None:

@@ -26,7 +26,13 @@ async def hand_over_all(mall: Mall, order: Order, *, actor: Actor, event: str) -
     await db.execute("UPDATE order_line SET fulfilled_qty = qty - refunded_qty WHERE order_id = $1", order.id)
     await db.execute("UPDATE orders SET fulfilment_state = 'done', version = version + 1 WHERE id = $1", order.id)
     await queries.note(
-        order.id, event, actor_kind=actor.kind, actor_id=actor.id, actor_name=actor.name, now=mall.clock.now(), details={}
+        order.id,
+        event,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_name=actor.name,
+        now=mall.clock.now(),
+        details={},
     )
     staff_id = actor.id if actor.kind == "staff" else order.staff_id
     emit(
@@ -37,5 +43,5 @@ async def hand_over_all(mall: Mall, order: Order, *, actor: Actor, event: str) -
         ),
     )  # fmt: skip
     after = await queries.by_id(order.id)
-    assert after is not None  # noqa: S101 - the row is locked
+    assert after is not None
     return after

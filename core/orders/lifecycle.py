@@ -24,7 +24,7 @@ async def locked(order_id: int) -> Order:
     return order
 
 
-async def transition(  # noqa: PLR0913 - what a timeline row says
+async def transition(
     mall: Mall,
     order: Order,
     event: str,
@@ -54,8 +54,8 @@ async def transition(  # noqa: PLR0913 - what a timeline row says
     if not moved:
         raise WrongStatus(status=order.status, event=event)
     after = await queries.by_id(order.id)
-    assert after is not None  # noqa: S101 - the row is locked
-    assert after.status == allowed.to  # noqa: S101 - what was just written
+    assert after is not None
+    assert after.status == allowed.to
     await _effects(mall, after, change)
     await mall.hooks.strict("order_transitioning", mall=mall, order=after, transition=change)
     return after
@@ -132,11 +132,17 @@ async def release_hold(mall: Mall, order: Order, *, plugin_id: str, code: str) -
         order.id,
     )
     await queries.note(
-        order.id, "release_hold", actor_kind="plugin", actor_id=None, actor_name=plugin_id, now=now, details={"code": code}
+        order.id,
+        "release_hold",
+        actor_kind="plugin",
+        actor_id=None,
+        actor_name=plugin_id,
+        now=now,
+        details={"code": code},
     )
     if not still_held and order.status == "paid":
         after = await queries.by_id(order.id)
-        assert after is not None  # noqa: S101 - the row is locked
+        assert after is not None
         await _method(mall, after).ready(mall, after)
 
 
@@ -156,5 +162,3 @@ async def refuse_if_held(order: Order) -> None:
     """Raise ``OrderHeld`` with every reason while a hold is live."""
     if order.held:
         raise OrderHeld(problems=await hold_problems(order.id))
-
-

@@ -89,9 +89,11 @@ async def apply_capture(mall: Mall, capture: Capture, *, provider: str, actor: A
         if (capture.amount_fen, capture.currency) != (payment.amount_fen, payment.currency):
             return await _mismatch(mall, order, payment, capture)
         captured = await payments.mark_captured(capture)
-        assert captured is not None  # noqa: S101 - the row is locked and was not captured
+        assert captured is not None
         origin = Origin(
-            channel=order.channel, store_id=capture.store_id or order.store_id, staff_id=capture.staff_id or order.staff_id
+            channel=order.channel,
+            store_id=capture.store_id or order.store_id,
+            staff_id=capture.staff_id or order.staff_id,
         )
         emit(mall, PaymentCaptured(origin=origin, payment_id=captured.id, number=captured.number, order_id=order.id,
                                    provider=provider, amount_fen=captured.captured_fen))  # fmt: skip

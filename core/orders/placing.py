@@ -75,7 +75,11 @@ async def fulfilment_options(mall: Mall, draft: OrderDraft) -> tuple[FulfilmentO
         else:
             options.append(
                 FulfilmentOption(
-                    method=code, title=method.title, available=True, freight_fen=plan.freight_fen, store_id=draft.store_id
+                    method=code,
+                    title=method.title,
+                    available=True,
+                    freight_fen=plan.freight_fen,
+                    store_id=draft.store_id,
                 )
             )
     answers = await mall.hooks.lenient("fulfilment_options", mall=mall, draft=draft)
@@ -91,9 +95,7 @@ async def place_order(mall: Mall, draft: OrderDraft, *, expected_total_fen: int,
     """
     wish = queries.fingerprint(draft, expected_total_fen)
     try:
-        return await _place_once(
-            mall, check_shape(mall, draft), expected_total_fen, request_key=request_key, wish=wish
-        )
+        return await _place_once(mall, check_shape(mall, draft), expected_total_fen, request_key=request_key, wish=wish)
     except MallError:
         # A repeat must answer the order it made, even where a new order would be refused by now (sold out, price
         # changed). Asked only after a refusal: the common path pays no round trip for it.
@@ -109,9 +111,7 @@ async def _place_once(
     plan = await mall.objects.get(FulfilmentMethod, draft.fulfilment_method).plan(mall, draft)
     priced, problems = await _priced(mall, draft, plan, placing=True)
     if not problems and priced.payable_fen != expected_total_fen:
-        raise PriceChanged(
-            now_fen=priced.payable_fen, seen_fen=expected_total_fen, quote=msgspec.to_builtins(priced)
-        )
+        raise PriceChanged(now_fen=priced.payable_fen, seen_fen=expected_total_fen, quote=msgspec.to_builtins(priced))
     answers = await mall.hooks.strict("order_guard", mall=mall, draft=draft, quote=priced)
     problems += [problem for _, said in answers for problem in said]
     if problems:
@@ -129,7 +129,7 @@ async def _place_once(
             await _claim(mall, order, draft)
     if order is None:
         earlier = await _earlier(draft.member_id, request_key, wish)
-        assert earlier is not None  # noqa: S101 - the conflict was with this very row
+        assert earlier is not None
         return earlier
     return order if order.payable_fen else await _reread(order)
 
@@ -157,7 +157,7 @@ async def _claim(mall: Mall, order: Order, draft: OrderDraft) -> None:
 
 async def _reread(order: Order) -> Order:
     after = await queries.by_id(order.id)
-    assert after is not None  # noqa: S101 - orders are never deleted
+    assert after is not None
     return after
 
 
@@ -171,9 +171,7 @@ async def _earlier(member_id: int, request_key: str, wish: bytes) -> Order | Non
     return order
 
 
-async def _priced(
-    mall: Mall, draft: OrderDraft, plan: FulfilmentPlan, *, placing: bool
-) -> tuple[Quote, list[Problem]]:
+async def _priced(mall: Mall, draft: OrderDraft, plan: FulfilmentPlan, *, placing: bool) -> tuple[Quote, list[Problem]]:
     priced = await pricing.quote(
         mall,
         member_id=draft.member_id,

@@ -53,7 +53,7 @@ async def lock(order_id: int) -> Order | None:
     return await by_id(order_id)
 
 
-async def insert(  # noqa: PLR0913 - the parts of one statement
+async def insert(
     draft: OrderDraft,
     quote: Quote,
     *,
@@ -154,7 +154,7 @@ SELECT o.*, (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.position) FROM l) AS lines 
 """
 
 
-async def move(  # noqa: PLR0913 - one statement
+async def move(
     order: Order,
     *,
     event: str,
@@ -177,7 +177,16 @@ async def move(  # noqa: PLR0913 - one statement
             "t AS (INSERT INTO order_timeline (order_id, event, status_from, status_to, actor_kind, actor_id, actor_name, "
             "details, at) SELECT id, $4, $2, $3, $6, $7, $8, jsonb_build_object('reason', $10::text), $5 FROM o) "
             "SELECT id FROM o",
-            order.id, order.status, to, event, now, actor_kind, actor_id, actor_name, paid_fen, reason,
+            order.id,
+            order.status,
+            to,
+            event,
+            now,
+            actor_kind,
+            actor_id,
+            actor_name,
+            paid_fen,
+            reason,
         )  # fmt: skip
     )
 

@@ -6,7 +6,8 @@ from piccolo.table import Table
 
 class OrderRow(Table, tablename="orders"):
     """``status``: pending_payment, cancelling, cancelled, paid, completed, closed. ``fulfilment_state``: none,
-    partial, done. ``refund_state``: none, partial, full."""
+    partial, done. ``refund_state``: none, partial, full.
+    """
 
     id = BigSerial(primary_key=True)
     number = Varchar(length=32, unique=True)

@@ -44,7 +44,7 @@ async def lock(number: str) -> PaymentView:
     return found
 
 
-async def open_attempt(  # noqa: PLR0913 - the facts of a payment
+async def open_attempt(
     mall: Mall, order_id: int, *, provider: str, amount_fen: int, origin: Origin, expires_at: datetime | None
 ) -> PaymentView:
     """Return the open attempt of this order with this provider, or make one.
@@ -69,7 +69,7 @@ async def open_attempt(  # noqa: PLR0913 - the facts of a payment
         order_id,
         provider,
     )
-    assert existing is not None  # noqa: S101 - the order row is locked: nobody closed it in between
+    assert existing is not None
     return existing
 
 
@@ -106,7 +106,9 @@ async def mark_captured(capture: Capture) -> PaymentView | None:
 
 
 async def mark_mismatch(number: str) -> None:
-    await db.execute("UPDATE payment SET state = 'mismatch' WHERE number = $1 AND state IN ('created', 'pending')", number)
+    await db.execute(
+        "UPDATE payment SET state = 'mismatch' WHERE number = $1 AND state IN ('created', 'pending')", number
+    )
 
 
 async def mark_closed(payment_id: int, now: datetime) -> bool:
@@ -130,7 +132,7 @@ async def settle_zero(mall: Mall, order_id: int, *, origin: Origin) -> PaymentVi
         "staff_id, created_at, captured_at) VALUES ($1, $2, $3, 0, $4, 'captured', $1, $5, $6, $7, $8, $8) RETURNING *",
         number, order_id, ZERO, CURRENCY, origin.channel, origin.store_id, origin.staff_id, now,
     )  # fmt: skip
-    assert found is not None  # noqa: S101 - an INSERT without ON CONFLICT returns its row
+    assert found is not None
     return found
 
 

@@ -33,7 +33,7 @@ class StaffTaskView(msgspec.Struct, frozen=True, kw_only=True):
     done_at: datetime | None
 
 
-async def raise_task(  # noqa: PLR0913 - a task's facts
+async def raise_task(
     mall: Mall, kind: TaskKind, *, subject_kind: str, subject_id: str, store_id: int | None, details: dict[str, object]
 ) -> None:
     """Put something in front of staff, once for each (kind, subject)."""

@@ -48,10 +48,11 @@ async def attach(mall: Mall) -> None:
 async def detach(mall: Mall) -> None:
     """Stop following. Closes neither the pool nor Redis: they belong to the caller."""
     states: PluginStates = mall.plugins
-    tasks, states.tasks[:] = list(states.tasks), []
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    tasks, states.tasks[:] = set(states.tasks), []
+    while tasks:
+        for task in tasks:
+            task.cancel()  # again, if need be: redis-py loses one that comes together with an answer
+        _, tasks = await asyncio.wait(tasks, timeout=0.5)
 
 
 async def refresh(mall: Mall) -> None:

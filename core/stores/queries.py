@@ -30,6 +30,7 @@ COLUMNS: dict[str, tuple[str, Any]] = {
     "notice": ("text", ""),
     "extra": ("jsonb", {}),
 }
+_SIMILAR = 0.45  # a wrong or missing letter in a word of eight; stores are thousands, so no index is needed for this
 _NAMES = ", ".join(COLUMNS)
 _RECORD = "code text, " + ", ".join(f"{name} {kind}" for name, (kind, _) in COLUMNS.items())
 _INSERT = f"""
@@ -173,10 +174,11 @@ ORDER BY (code = $2) DESC, strpos(lower(name), lower($2)) = 0, similarity(name, 
     return exact or await db.fetch(
         StoreView,
         """
-SELECT * FROM store WHERE state = 'active' AND lower($1) <% search_text
+SELECT * FROM store WHERE state = 'active' AND word_similarity(lower($1), search_text) >= $3
 ORDER BY word_similarity(lower($1), search_text) DESC, id LIMIT $2""",
         q,
         limit,
+        _SIMILAR,
     )
 
 

@@ -45,7 +45,7 @@ def bearer_token(connection: ASGIConnection[Any, Any, Any, State]) -> str:
 
 
 async def need_member(connection: ASGIConnection[Any, Any, Any, State], handler: BaseRouteHandler) -> None:
-    """Guard of the storefront: one SQL statement finds the session. Raises ``AuthRequired``, or what ``session`` raises."""
+    """Guard of the storefront: one SQL statement finds the session. Raises ``AuthRequired`` or its error."""
     if handler.opt.get("public"):
         return
     from core.members import service  # noqa: PLC0415 - imported with the first call that needs it
@@ -57,7 +57,7 @@ async def need_member(connection: ASGIConnection[Any, Any, Any, State], handler:
 
 
 async def need_staff(connection: ASGIConnection[Any, Any, Any, State], handler: BaseRouteHandler) -> None:
-    """Guard of the admin face. Raises ``AuthRequired``, what ``session`` raises, or ``Forbidden`` naming the permission."""
+    """Guard of the admin face. Raises ``AuthRequired``, the session's error, or ``Forbidden``."""
     if handler.opt.get("public"):
         return
     from core.staff import service  # noqa: PLC0415 - imported with the first call that needs it

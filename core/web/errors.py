@@ -50,6 +50,15 @@ class RequestInvalid(MallError):
     en = "The request has values that cannot be used; see problems."
 
 
+class ValueUnusable(MallError):
+    """400: one of several reasons: a value that no field of the mall can hold."""
+
+    code = "request.value_unusable"
+    status = 400
+    zh = "请求中有无法使用的值(例如过大的编号或不可见字符)。"
+    en = "A value cannot be used at all: a number that is far too large, or a NUL character in a text."
+
+
 class RequestUnreadable(MallError):
     """400: the body is not JSON in UTF-8, or not the form that its Content-Type says."""
 

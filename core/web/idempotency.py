@@ -18,8 +18,8 @@ def provide_request_key(
         str | None,
         Parameter(
             header="Idempotency-Key",
-            description="Your own random name for this write, 8 to 64 visible ASCII characters: sending it again with the "
-            "same body answers the same and writes nothing new; another body is refused with 409. Required.",
+            description="Your own random name for this write, 8 to 64 visible ASCII characters: sending it again with "
+            "the same body answers the same and writes nothing new; another body is refused with 409. Required.",
         ),
     ] = None,
 ) -> RequestKey:

@@ -1,4 +1,4 @@
-"""Refusals as ``application/problem+json`` (RFC 9457), in the caller's language, with nothing in them that is secret."""
+"""Refusals as ``application/problem+json`` (RFC 9457), in the caller's language, with nothing secret in them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def document(error: MallError, *, lang: Lang, request_id: str = "", status: int | None = None) -> ProblemDocument:
-    """Write ``error`` down for a caller. The title does not change from one occurrence to the next (RFC 9457, 3.1.3)."""
+    """Write ``error`` down for a caller. The title is the same for every occurrence (RFC 9457, 3.1.3)."""
     return ProblemDocument(
         type=f"urn:mall:{error.code}",
         title=error.code.replace(".", " ").replace("_", " "),
@@ -108,6 +108,10 @@ def on_exception(request: Request[Any, Any, Any], exc: Exception) -> Response[by
     if is_database_away(exc):
         log.error("database away", path=request.scope["path"], exc_info=exc)
         return answer(errors.DatabaseAway())
+    if isinstance(exc, asyncpg.DataError):
+        # What no column can hold: an id beyond 2^63, a NUL in a text. The statement was refused, nothing was written.
+        log.info("unusable value", path=request.scope["path"], reason=str(exc)[:200])
+        return answer(errors.RequestInvalid(problems=[errors.ValueUnusable().as_problem()]))
     log.error("defect", method=request.method, path=request.scope["path"], exc_info=exc)
     return answer(errors.Defect())
 
@@ -174,7 +178,7 @@ def _body(request: Request[Any, Any, Any]) -> list[Problem]:
 
 @dataclass
 class _Refusals(ResponseSpec):
-    """A response that does not change: Litestar copies handlers deeply when it mounts them, and the examples are many."""
+    """A response that does not change: Litestar copies handlers deeply at the start, and examples are many."""
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> _Refusals:
         return self

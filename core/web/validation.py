@@ -87,20 +87,23 @@ def _walk(value: object, wanted: Any, path: str, dec_hook: Callable[..., Any] | 
 def _inside(value: object, wanted: Any, path: str, dec_hook: Callable[..., Any] | None) -> Iterator[Problem]:
     while get_origin(wanted) is Annotated:
         wanted = get_args(wanted)[0]
-    prefix = f"{path}." if path else ""
     struct = get_origin(wanted) or wanted
     if isinstance(value, dict) and isinstance(struct, type) and issubclass(struct, msgspec.Struct):
-        known = {f.encode_name: f for f in msgspec.structs.fields(wanted)}
-        for name, item in known.items():
-            if name in value:
-                yield from _walk(value[name], item.type, prefix + name, dec_hook)
-            elif item.required:
-                yield problem(path, f"Object missing required field `{name}`")
-        if struct.__struct_config__.forbid_unknown_fields:
-            for name in cast("dict[str, object]", value):
-                if name not in known:
-                    yield problem(path, f"Object contains unknown field `{name}`")
+        yield from _fields(cast("dict[str, object]", value), wanted, path, dec_hook)
     elif isinstance(value, list) and get_origin(wanted) in (list, tuple, set, frozenset):
         item_type = (get_args(wanted) or (Any,))[0]
         for index, element in enumerate(cast("list[object]", value)):
-            yield from _walk(element, item_type, f"{prefix}{index}", dec_hook)
+            yield from _walk(element, item_type, f"{path}.{index}" if path else str(index), dec_hook)
+
+
+def _fields(value: dict[str, object], wanted: Any, path: str, dec_hook: Callable[..., Any] | None) -> Iterator[Problem]:
+    known = {f.encode_name: f for f in msgspec.structs.fields(wanted)}
+    for name, item in known.items():
+        if name in value:
+            yield from _walk(value[name], item.type, f"{path}.{name}" if path else name, dec_hook)
+        elif item.required:
+            yield problem(path, f"Object missing required field `{name}`")
+    if (get_origin(wanted) or wanted).__struct_config__.forbid_unknown_fields:
+        for name in value:
+            if name not in known:
+                yield problem(path, f"Object contains unknown field `{name}`")

@@ -49,7 +49,7 @@ class Serving(Struct, frozen=True, kw_only=True):
     description="Sorted by distance in metres, then id. Without a position: the stores of `city` (all without it) in "
     "the default order, `distance_m` null. Positions in the answer are GCJ-02.",
 )  # fmt: skip
-async def list_nearby(  # noqa: PLR0917 - Litestar calls it by name
+async def list_nearby(
     mall: Mall,
     lat: Lat = None,
     lng: Lng = None,

@@ -19,7 +19,9 @@ class PayAtStoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class Confirm(Struct, frozen=True, forbid_unknown_fields=True):
     """What staff took. Everything but cash needs the reference on the receipt of the terminal."""
 
-    amount_fen: Annotated[int, Meta(ge=1, description="What was taken, in fen; must be what the order costs.", examples=[3200])]
+    amount_fen: Annotated[
+        int, Meta(ge=1, description="What was taken, in fen; must be what the order costs.", examples=[3200])
+    ]
     method: Annotated[Method, Meta(description="How it was paid.", examples=["cash"])]
     reference: Annotated[str, Meta(max_length=48, pattern=r"^[\x21-\x7e]*$", description="Number on the receipt.")] = ""
 

@@ -97,7 +97,9 @@ async def test_postgresql_finds_chinese_words_by_trigram(home: Path) -> None:
     connection = await asyncpg.connect(postgres.ensure(home))
     try:
         await connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-        await connection.execute("CREATE TABLE shop AS SELECT md5(g::text) || '门店' AS name FROM generate_series(1, 5000) g")
+        await connection.execute(
+            "CREATE TABLE shop AS SELECT md5(g::text) || '门店' AS name FROM generate_series(1, 5000) g"
+        )
         await connection.execute("INSERT INTO shop VALUES ('北京西站店'), ('上海虹桥站店')")
         await connection.execute("CREATE INDEX ON shop USING gin (name gin_trgm_ops)")
         await connection.execute("ANALYZE shop")
@@ -213,7 +215,7 @@ async def test_an_initialisation_that_was_cut_off_is_done_again(new_home: Path) 
         postgres.stop(new_home)
 
 
-@pytest.mark.parametrize("name", ["/".join(["a-very-deep-folder"] * 8), "商城 my \"mall\", it's $HOME"])
+@pytest.mark.parametrize("name", ["/".join(["a-very-deep-folder"] * 8), '商城 my "mall", it\'s $HOME'])
 async def test_a_home_whose_path_is_no_good_for_a_socket_works(new_home: Path, name: str) -> None:
     home = new_home / name
     home.mkdir(parents=True)
@@ -231,7 +233,7 @@ def test_a_socket_folder_that_somebody_else_made_is_refused(new_home: Path) -> N
     home = new_home / "with a space"
     redis.ensure(home)
     redis.stop(home)
-    taken = redis._socket(home / "redis").parent  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+    taken = redis._socket(home / "redis").parent  # pyright: ignore[reportPrivateUsage]
     taken.chmod(0o777)
 
     with pytest.raises(LocalServerFailed, match="belongs to somebody else"):

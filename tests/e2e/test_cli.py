@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import socket
@@ -22,6 +21,7 @@ import httpx
 import psutil
 import pytest
 
+from core import home as mall_home
 from core.cache import embedded as redis
 from core.db import embedded as postgres
 
@@ -89,6 +89,12 @@ class Demo:
         return self.process.wait(within_s)
 
 
+def password_in(said: str) -> str:
+    found = re.search(r"owner\s+password (\S+)", said)
+    assert found, said
+    return found[1]
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that the database's user can reach: every run of pytest closes its own to other users."""
@@ -134,16 +140,19 @@ def home() -> Iterator[Path]:
 # Commands ---------------------------------------------------------------------------------------------------------
 
 
-def test_help_is_quick_and_lists_the_commands(home: Path) -> None:
-    took: list[float] = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = mall(home, "--help")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+def test_help_lists_the_commands(home: Path) -> None:
+    done = mall(home, "--help")
 
     assert {"demo", "serve", "worker", "migrate", "plugins", "import", "doctor", "version"} <= set(done.stdout.split())
-    assert min(took) < 0.4  # seconds of processor time: other tests run beside this one
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
+    script = "import sys, core.cli; print(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    heavy = {"litestar", "piccolo", "asyncpg", "redis", "granian", "asyncio", "structlog", "httpx", "core.db"}
+    assert set(done.stdout.split()) & heavy == set()
 
 
 def test_migrate_twice_says_that_all_is_up_to_date_and_leaves_no_server_behind(home: Path) -> None:
@@ -267,7 +276,7 @@ def test_version(home: Path) -> None:
 # The demo ---------------------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_stops_everything_and_the_next_start_is_quick(demo: Callable[..., Demo]) -> None:
+def test_ctrl_c_stops_everything_and_the_next_start_is_quick_with_a_new_password(demo: Callable[..., Demo]) -> None:
     first = demo("web", "jobs")
     said = first.wait_for("Ctrl-C")
     assert httpx.get(f"{first.base}/anything").text == "ready"
@@ -279,23 +288,12 @@ def test_ctrl_c_stops_everything_and_the_next_start_is_quick(demo: Callable[...,
 
     began = time.monotonic()
     second = demo("web", "jobs")
-    said = second.wait_for("Ctrl-C")
-    assert "up to date" in said
-    assert time.monotonic() - began < 15  # 6 s on a quiet machine; the suite shares this one
+    said_again = second.wait_for("Ctrl-C")
+    assert "up to date" in said_again
+    assert time.monotonic() - began < 20  # 6 s on a quiet machine; the suite shares this one
+    assert password_in(said_again) != password_in(said)
     assert second.stop(signal.SIGTERM) == 0
     assert second.belongings() == []
-
-
-def test_the_staff_login_is_new_at_every_start(demo: Callable[..., Demo]) -> None:
-    passwords: list[str] = []
-    for _ in range(2):
-        one = demo("web", "jobs")
-        found = re.search(r"owner\s+password (\S+)", one.wait_for("Ctrl-C"))
-        assert found
-        passwords.append(found[1])
-        one.stop()
-
-    assert passwords[0] != passwords[1]
 
 
 def test_a_part_that_dies_ends_the_demo_with_its_last_words(demo: Callable[..., Demo]) -> None:
@@ -339,13 +337,17 @@ def test_a_killed_demo_takes_its_web_server_and_worker_along(demo: Callable[...,
     assert again.belongings() == []
 
 
-def test_a_second_demo_of_one_home_is_refused_and_a_reset_too(demo: Callable[..., Demo]) -> None:
+def test_a_running_demo_shows_messages_and_refuses_a_second_one_and_a_reset(demo: Callable[..., Demo]) -> None:
     one = demo("web", "jobs")
     one.wait_for("Ctrl-C")
+    message: dict[str, Any] = {"to": "+8613800138000", "template": "login_code", "values": {"code": "123456"}}
+    with (one.home / "outbox.jsonl").open("a") as outbox:
+        outbox.write(json.dumps(message) + "\n")
 
     second = mall(one.home, "demo")
     reset = mall(one.home, "demo", "--reset")
 
+    assert "code 123456" in one.wait_for("+8613800138000")
     assert second.stderr.endswith("is running; stop it with Ctrl-C first. [home.in_use]\n")
     assert reset.stderr == second.stderr
     assert one.process.poll() is None
@@ -363,41 +365,23 @@ def test_reset_deletes_only_the_home_of_a_mall(folder: Path) -> None:
     assert [p.name for p in photos.iterdir()] == ["wedding.jpg"]
 
 
-def test_reset_starts_over(demo: Callable[..., Demo]) -> None:
-    one = demo("web", "jobs")
-    one.wait_for("Ctrl-C")
-    one.stop()
-    secret = (one.home / "secret").read_text()
-    from core import home
+def test_reset_deletes_what_was_made_and_stops_the_servers(folder: Path) -> None:
+    one = folder / "home"
+    assert mall(one, "migrate").returncode == 0
+    postgres.ensure(one)
 
-    home.reset(one.home)
+    mall_home.reset(one)
 
-    assert [p.name for p in one.home.iterdir()] == ["mall-home"]
-    again = demo("web", "jobs")
-    assert "migrations run" in again.wait_for("Ctrl-C")
-    assert (one.home / "secret").read_text() != secret
-
-
-def test_messages_to_phones_are_shown_while_it_runs(demo: Callable[..., Demo]) -> None:
-    one = demo("web", "jobs")
-    one.wait_for("Ctrl-C")
-    message: dict[str, Any] = {"to": "+8613800138000", "template": "login_code", "values": {"code": "123456"}}
-
-    with (one.home / "outbox.jsonl").open("a") as outbox:
-        outbox.write(json.dumps(message) + "\n")
-
-    assert "code 123456" in one.wait_for("+8613800138000")
+    assert [p.name for p in one.iterdir()] == ["mall-home"]
 
 
 def test_the_whole_mall_starts_from_nothing_and_the_printed_login_works(demo: Callable[..., Demo]) -> None:
     one = demo()
     said = one.wait_for("Ctrl-C", within_s=150)
-    password = re.search(r"owner\s+password (\S+)", said)
-    assert password
     with httpx.Client(base_url=one.base, timeout=20) as client:
         ready = client.get("/readyz").json()
         pages = [client.get(f"/{face}/docs").status_code for face in ("storefront", "admin")]
-        signed_in = client.post("/admin/v1/auth/sessions", json={"login": "owner", "password": password[1]})
+        signed_in = client.post("/admin/v1/auth/sessions", json={"login": "owner", "password": password_in(said)})
 
     assert ready["status"] == "ready", ready
     assert pages == [200, 200]

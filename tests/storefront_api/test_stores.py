@@ -76,7 +76,10 @@ async def test_a_temporary_close_is_shown_with_its_reason(mall: Mall, client: ht
 
 
 async def test_lists_filter_and_page(mall: Mall, client: httpx.AsyncClient) -> None:
-    made = [(await builders.a_store(mall, city="上海市" if n % 2 else "北京市", name=f"店 {n}")).id for n in range(5)]
+    made = [
+        (await builders.a_store(mall, city="上海市" if n % 2 else "北京市", name=f"{'甲乙丙丁戊'[n]} 店")).id
+        for n in range(5)
+    ]
 
     first = (await client.get(URL, params={"limit": 3})).json()
     rest = (await client.get(URL, params={"limit": 3, "cursor": first["next_cursor"]})).json()
@@ -84,7 +87,7 @@ async def test_lists_filter_and_page(mall: Mall, client: httpx.AsyncClient) -> N
     assert [s["id"] for s in [*first["items"], *rest["items"]]] == made
     assert rest["next_cursor"] is None
     assert [s["id"] for s in (await client.get(URL, params={"city": "上海市"})).json()["items"]] == [made[1], made[3]]
-    assert [s["id"] for s in (await client.get(URL, params={"q": "店 4"})).json()["items"]] == [made[4]]
+    assert [s["id"] for s in (await client.get(URL, params={"q": "店 戊"})).json()["items"]] == [made[4]]
     assert (await client.get(URL, params={"service": "delivery"})).json()["items"] == []
     assert (await client.get("/storefront/v1/cities")).json() == [
         {"province": "上海市", "city": "北京市", "stores": 3},

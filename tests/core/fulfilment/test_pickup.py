@@ -151,9 +151,9 @@ async def test_a_closed_store_takes_no_pick_up_orders(mall: Mall, clock: FrozenC
 
 
 async def test_a_guard_may_refuse_completion_and_then_nothing_is_handed_over(make_mall) -> None:
-    from core.kernel.errors import Problem  # noqa: PLC0415
-    from core.orders.errors import TransitionRefused  # noqa: PLC0415
-    from core.sdk import hookimpl  # noqa: PLC0415
+    from core.kernel.errors import Problem
+    from core.orders.errors import TransitionRefused
+    from core.sdk import hookimpl
 
     class Cautious:
         @hookimpl

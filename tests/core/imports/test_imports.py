@@ -148,7 +148,8 @@ async def test_chinese_spreadsheet_encodings_are_read(mall: Mall) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"   ", b"\xff\xfe\x00bad", b"PK\x03\x04 not a zip", b'code,name\n"open', b"a,a\n1,2\n", b"\x00\x01\x02"]
+    "content",
+    [b"", b"   ", b"\xff\xfe\x00bad", b"PK\x03\x04 not a zip", b'code,name\n"open', b"a,a\n1,2\n", b"\x00\x01\x02"],
 )
 async def test_files_that_are_no_tables_are_refused(mall: Mall, content: bytes) -> None:
     with pytest.raises((FileUnreadable, FormatUnknown)):

@@ -8,6 +8,7 @@ import pytest
 
 from core import db
 from core.kernel.contracts import Job
+from core.kernel.i18n import Text
 from core.kernel.mall import Mall
 from core.kernel.origin import SYSTEM, Actor
 from core.orders import lifecycle
@@ -17,7 +18,6 @@ from core.orders.types import Order
 from core.payments import service as payments
 from core.payments.errors import NothingToPay, PayTimeOver, ProviderMissing
 from core.payments.types import Capture, ChannelState, Payer, PaymentProvider, PaymentView, Prepared
-from core.kernel.i18n import Text
 from core.testing import builders, races
 from core.testing.clock import FrozenClock
 from core.testing.shop import Shop, a_shop

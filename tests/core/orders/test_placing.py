@@ -77,7 +77,9 @@ async def test_a_double_click_makes_one_order(mall: Mall) -> None:
         8, lambda: orders.place_order(mall, shop.draft(), expected_total_fen=1000, request_key="key-00001")
     )
 
-    assert {o.value.number for o in outcomes if o.ok and o.value is not None} == {await db.value("SELECT number FROM orders")}
+    assert {o.value.number for o in outcomes if o.ok and o.value is not None} == {
+        await db.value("SELECT number FROM orders")
+    }
     assert all(o.ok for o in outcomes)
     assert await shop.stock_now() == (10, 1)
 

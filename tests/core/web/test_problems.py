@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
+
+from core.kernel import logs
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -118,14 +121,16 @@ async def test_a_defect_tells_nothing(
     assert ("retry-after" in answer.headers) == (status == 503)
 
 
-async def test_a_defect_is_logged_under_its_request_id(
-    api: httpx.AsyncClient, member_headers: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_defect_is_logged_under_its_request_id(api: httpx.AsyncClient, member_headers: dict[str, str]) -> None:
     headers = {**member_headers, "Idempotency-Key": "key-12345", "X-Request-Id": "order-4711"}
 
-    answer = await api.post("/storefront/v1/cups", json={"name": "bug", "size_ml": 300}, headers=headers)
+    with capture_logs(processors=[logs.add_request]) as lines:
+        answer = await api.post("/storefront/v1/cups", json={"name": "bug", "size_ml": 300}, headers=headers)
 
     assert answer.json()["request_id"] == "order-4711"
+    defect = next(line for line in lines if line["event"] == "defect")
+    assert defect["request_id"] == "order-4711"
+    assert isinstance(defect["exc_info"], RuntimeError)
 
 
 async def test_too_many_tries_say_when_to_come_back(api: httpx.AsyncClient) -> None:
