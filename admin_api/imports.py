@@ -59,8 +59,8 @@ async def import_stores(mall: Mall, staff: StaffSessionView, data: Form) -> Impo
 @post(
     "/imports/products", operation_id="import_products", tags=TAGS, summary="Import products from a file", opt=RUN,
     status_code=202, request_max_body_size=UPLOAD_LIMIT, responses=REFUSALS,
-    description="Shopify's product CSV, the mall's own columns, or a menu with a price rule; a product is taken whole or "
-    "not at all.",
+    description="Shopify's product CSV, the mall's own columns, or a menu with a price rule; a product is taken whole "
+    "or not at all.",
 )  # fmt: skip
 async def import_products(mall: Mall, staff: StaffSessionView, data: Form) -> ImportJobView:
     content = await data.file.read()

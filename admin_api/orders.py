@@ -95,8 +95,8 @@ async def get_order(mall: Mall, staff: StaffSessionView, number: str) -> OrderFi
 @post(
     "/orders/{number:str}/cancel", operation_id="cancel_order", tags=TAGS, summary="Cancel an unpaid order",
     status_code=200, opt={"permission": "orders.write"},
-    description="Closes the open payments at their channels first. `cancelling` means that a channel could not be asked "
-    "yet: the mall tries again by itself.",
+    description="Closes the open payments at their channels first. `cancelling` means that a channel could not be "
+    "asked yet: the mall tries again by itself.",
     responses=problems(OrderNotFound, WrongStatus, TransitionRefused),
 )  # fmt: skip
 async def cancel_order(mall: Mall, staff: StaffSessionView, number: str, data: CancelReason) -> OrderFile:

@@ -44,8 +44,8 @@ async def enable_plugin(mall: Mall, staff: StaffSessionView, plugin_id: str) -> 
 @post(
     "/plugins/{plugin_id:str}/disable", operation_id="disable_plugin", tags=TAGS, summary="Switch a plugin off",
     status_code=200, opt={"permission": "plugins.write"},
-    description="Counts in every worker within a second: its routes answer 404 `plugin.disabled`, its hooks and jobs are "
-    "skipped. One that drains finishes old work first.",
+    description="Counts in every worker within a second: its routes answer 404 `plugin.disabled`, its hooks and jobs "
+    "are skipped. One that drains finishes old work first.",
     responses=problems(PluginNotFound, PluginRequired),
 )  # fmt: skip
 async def disable_plugin(mall: Mall, staff: StaffSessionView, plugin_id: str) -> list[PluginInfo]:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,10 @@ from core.imports.types import Options
 from core.inventory import service as inventory
 from core.kernel.ids import new_token, token_hash
 from core.kernel.mall import Mall
-from core.kernel.origin import Actor
+from core.kernel.origin import Actor, Origin
+from core.members import service as members
+from core.orders import service as orders
+from core.orders.types import DraftLine, OrderDraft
 from core.settings import Settings, load_settings
 
 CLIENTS = 16
@@ -152,8 +155,9 @@ async def _orders(
             "expected_total_fen": 1000,
         }  # fmt: skip
         headers = {
-            "Authorization": f"Bearer {tokens[number % len(tokens)]}", "Idempotency-Key": f"bench-{secrets.token_hex(8)}",
-        }  # fmt: skip
+            "Authorization": f"Bearer {tokens[number % len(tokens)]}",
+            "Idempotency-Key": f"bench-{secrets.token_hex(8)}",
+        }
         return request("POST", "/storefront/v1/orders", headers=headers, body=json.dumps(wish).encode())
 
     created = frozenset({201})
@@ -182,11 +186,6 @@ async def _orders(
 
 async def _round_trips(mall: Mall, shop: dict[str, Any]) -> int:
     """Count every statement, BEGIN and COMMIT included, of one order from token to answer, in this process."""
-    from core.kernel.origin import Origin  # noqa: PLC0415
-    from core.members import service as members  # noqa: PLC0415
-    from core.orders import service as orders  # noqa: PLC0415
-    from core.orders.types import DraftLine, OrderDraft  # noqa: PLC0415
-
     seen: list[str] = []
     token = db.round_trips.set(seen)
     member = await members.session(mall, shop["tokens"][0])
@@ -215,13 +214,16 @@ def _memory(process: psutil.Process) -> tuple[str, str, str, str]:
 @contextlib.asynccontextmanager
 async def _server(
     settings: Settings, folder: Path, app: str, port: int, *, began: float = 0.0, took: list[float] | None = None
-) -> AsyncIterator[psutil.Process]:
+) -> AsyncGenerator[psutil.Process, None]:
     """Serve ``app`` with the settings of ``mall serve`` until the block ends."""
     chosen = msgspec.structs.replace(settings, mall_port=port)
     environment = {**os.environ, **home.environment(chosen), "BENCH_BYTES": str(folder), "PYTHONPATH": str(ROOT)}
-    code = f"from core import cli_run; from core.settings import load_settings; cli_run.serve(load_settings(), workers={WORKERS}, app={app!r})"
+    code = (
+        "from core import cli_run; from core.settings import load_settings; "
+        f"cli_run.serve(load_settings(), workers={WORKERS}, app={app!r})"
+    )
     with (folder / "server.log").open("w") as out:
-        process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=out, stderr=out, cwd=ROOT)  # noqa: ASYNC220, S603
+        process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=out, stderr=out, cwd=ROOT)  # noqa: ASYNC220, S603 - our own code; a start is measured
     try:
         path = "/readyz" if app.startswith("app:") else "/list"
         async with httpx.AsyncClient(base_url=_base(port), trust_env=False) as client:
@@ -267,7 +269,8 @@ def _facts() -> Iterator[str]:
         ),
         platform.processor(),
     )
-    yield f"{psutil.cpu_count()} cores ({model}), {psutil.virtual_memory().total / 2**30:.0f} GiB, Python {platform.python_version()}"
+    memory = psutil.virtual_memory().total / 2**30
+    yield f"{psutil.cpu_count()} cores ({model}), {memory:.0f} GiB, Python {platform.python_version()}"
     yield f"{WORKERS} web workers (granian, uvloop), {CLIENTS} clients on the same machine, {SECONDS:.0f} s a run"
     yield "PostgreSQL 18 embedded, fsync and synchronous_commit on; Redis 6.2 embedded, unix socket"
 
@@ -277,8 +280,8 @@ def _write(table: list[tuple[str, str, str, str]]) -> None:
     rows = [f"| {' | '.join(row)} |" for row in (header, ("---",) * 4, *table)]
     text = "\n".join(["# Bench", "", *(f"- {fact}" for fact in _facts()), "", *rows, ""])
     intro = (
-        "\nMade by `make bench`. The machine is shared and noisy: read the ratios, not the figures. Client, server and\n"
-        "database share the cores, in the yardsticks too. How each is taken stands in `bench/`.\n"
+        "\nMade by `make bench`. The machine is shared and noisy: read the ratios, not the figures. Client, server "
+        "and\ndatabase share the cores, in the yardsticks too. How each is taken stands in `bench/`.\n"
     )
     (ROOT / "bench" / "RESULTS.md").write_text(text + intro)
     sys.stdout.write(text + "\n")

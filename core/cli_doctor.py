@@ -103,5 +103,5 @@ def _plugins(mall: Mall) -> Iterator[Check]:
     states: PluginStates = mall.plugins
     for info in list_plugins(mall):
         usable = states.get(info.id).fault is None and info.state != "needs_migration"
-        todo = "see docs/plugins.md, or leave it out of MALL_PLUGINS"
+        todo = "see docs/plugin-guide.md, or leave it out of MALL_PLUGINS"
         yield usable, f"plugin {info.id}", info.reason or info.state, todo

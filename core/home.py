@@ -16,6 +16,7 @@ from core.settings import Settings
 
 MARKER = "mall-home"
 _MARKER_TEXT = "This folder is the home of a mall (MALL_HOME): `mall demo --reset` deletes what is in it.\n"
+SECRET_LENGTH = 32
 _KEPT = frozenset({"test"})  # the test kit's own servers live in .mall/test
 
 
@@ -87,10 +88,10 @@ def with_secret(settings: Settings) -> Settings:
 
     Raises ``SecretMissing`` in production, where two machines must agree on it.
     """
+    if settings.mall_env == "production" and len(settings.mall_secret) < SECRET_LENGTH:
+        raise SecretMissing
     if settings.mall_secret:
         return settings
-    if settings.mall_env == "production":
-        raise SecretMissing
     make(settings.home)
     path = settings.home / "secret"
     with contextlib.suppress(FileExistsError):

@@ -3,7 +3,7 @@
 Kinds, and what a failing plugin means for each (architecture.md, "the plugin contract"):
 
 register     sync, once at start, no I/O. A raise marks the plugin faulty; the mall starts without it.
-propose      async, read-only. Shown: a failing plugin's proposal is dropped and the answer says so. Deciding money: 503.
+propose      async, read-only. Shown: a failing plugin's proposal is dropped, the answer says so. Deciding money: 503.
 guard        async, read-only. Returns problems; all of all plugins are shown together. A failing plugin: refused (503).
 participate  async, inside the transaction. A raise rolls everything back.
 
@@ -144,7 +144,7 @@ class MallSpec:
 
     @hookspec
     async def extend_products(self, mall: Mall, ids: Sequence[int]) -> Mapping[int, Any] | None:
-        """Return what this plugin adds to products, by id: ``{id: extra}``, shown as ``extra.<plugin>``; one call a page.
+        """Return what this plugin adds to products by id (``{id: extra}``), as ``extra.<plugin>``; one call a page.
 
         Kind: propose, lenient. Since: 1.0. Used by: the test plugin.
         """
@@ -178,7 +178,10 @@ class MallSpec:
 
     @hookspec
     async def cart_guard(self, mall: Mall, member_id: int, lines: Sequence[CartLineView]) -> Sequence[Problem] | None:
-        """Say what is wrong with a cart as it would be after a change. Kind: guard. Since: 1.0. Used by: the test plugin."""
+        """Say what is wrong with a cart as it would be after a change.
+
+        Kind: guard. Since: 1.0. Used by: the test plugin.
+        """
         raise NotImplementedError
 
     @hookspec

@@ -249,7 +249,8 @@ def view(order: Order, extra: dict[str, Any] | None = None) -> OrderView:
 def explanation(quote: Quote, lang: Lang) -> tuple[PriceStep, ...]:
     return tuple(
         PriceStep(
-            stage=step.stage, plugin_id=step.plugin_id, code=step.code, label=step.label.pick(lang) if step.label else None,
+            stage=step.stage, plugin_id=step.plugin_id, code=step.code,
+            label=step.label.pick(lang) if step.label else None,
             amount_fen=step.amount_fen, skipped=step.skipped, payable_fen=step.payable_fen,
         )
         for step in pricing.explain(quote)
@@ -315,8 +316,8 @@ async def quote_order(mall: Mall, member: MemberSessionView, lang: Lang, data: W
 
 @post(
     "/orders", operation_id="place_order", tags=TAGS, summary="Place an order",
-    description="Reserves the stock and waits for payment until `pay_deadline`. Send the total that the shopper saw and "
-    "an `Idempotency-Key`: sending both again answers the same order.",
+    description="Reserves the stock and waits for payment until `pay_deadline`. Send the total that the shopper saw "
+    "and an `Idempotency-Key`: sending both again answers the same order.",
     responses=problems(OrderEmpty, OrderRefused, PriceChanged, OutOfStock, RequestKeyReused),
 )  # fmt: skip
 async def place_order(mall: Mall, member: MemberSessionView, request_key: RequestKey, data: Submit) -> OrderView:
@@ -379,7 +380,8 @@ async def cancel_order(mall: Mall, member: MemberSessionView, number: str, data:
 
 @delete(
     "/orders/{number:str}", operation_id="hide_order", tags=TAGS, summary="Take an ended order out of my list",
-    description="The shop keeps the order; orders that have not ended stay in the list.", responses=problems(OrderNotFound),
+    description="The shop keeps the order; orders that have not ended stay in the list.",
+    responses=problems(OrderNotFound),
 )  # fmt: skip
 async def hide_order(mall: Mall, member: MemberSessionView, number: str) -> None:
     await orders.hide(mall, await orders.get(mall, number, member_id=member.member_id))

@@ -79,7 +79,7 @@ async def _keep_session(connection: Any) -> None:
 
 async def start_pool(*, max_size: int = 10, min_size: int = 1) -> None:
     """Open the connection pool of this process."""
-    await DB.start_connection_pool(  # pyright: ignore[reportUnknownMemberType]
+    await DB.start_connection_pool(  # pyright: ignore[reportUnknownMemberType] - its keywords have no types
         min_size=min_size, max_size=max_size, reset=_keep_session, command_timeout=30
     )
 
@@ -108,7 +108,7 @@ async def transaction() -> AsyncGenerator[None, None]:
     connection = await pool.acquire()
     state = _Open(task=asyncio.current_task())
     piccolo = PostgresTransaction(engine=DB, allow_nested=False)
-    piccolo.connection = connection  # pyright: ignore[reportAttributeAccessIssue]
+    piccolo.connection = connection  # pyright: ignore[reportAttributeAccessIssue] - a slot without a type
     piccolo.transaction = connection.transaction()
     ours = _open.set(state)
     theirs = DB.current_transaction.set(piccolo)
@@ -234,7 +234,7 @@ async def execute(sql: str, *args: object) -> int:
 
 
 async def fetch(into: type[T], sql: str, *args: object) -> list[T]:
-    """Return the rows as structs of ``into``; a column that is ``jsonb`` is decoded by ``from_json`` in the struct's place."""
+    """Return the rows as structs of ``into``; a ``jsonb`` column is decoded by ``from_json`` in the struct's place."""
     return [to_struct(into, found) for found in await rows(sql, *args)]
 
 
@@ -300,6 +300,7 @@ def dsn_parts(database_url: str) -> dict[str, str]:
 
 __all__: Sequence[str] = (
     "DB", "InsideTransaction", "NestedTransaction", "NoTransaction", "Row", "after_commit", "assert_no_transaction",
-    "assert_transaction", "bag", "before_commit", "configure", "dsn_parts", "execute", "fetch", "fetch_one", "in_transaction",
-    "json", "round_trips", "row", "rows", "savepoint", "start_pool", "stop_pool", "to_struct", "transaction", "value",
+    "assert_transaction", "bag", "before_commit", "configure", "dsn_parts", "execute", "fetch", "fetch_one",
+    "in_transaction", "json", "round_trips", "row", "rows", "savepoint", "start_pool", "stop_pool", "to_struct",
+    "transaction", "value",
 )  # fmt: skip

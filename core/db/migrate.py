@@ -93,7 +93,7 @@ async def forwards(apps: Sequence[AppConfig]) -> list[str]:
     check(apps)
     todo = await pending(apps)
     with _quiet(), _clean_path():
-        if not await Migration.table_exists().run():  # pyright: ignore[reportUnknownMemberType]
+        if not await Migration.table_exists().run():  # pyright: ignore[reportUnknownMemberType] - no type in Piccolo
             await Migration.create_table(if_not_exists=True).run()
         for app in apps:
             async with DB.transaction(allow_nested=False):
@@ -136,7 +136,7 @@ async def new(app: AppConfig, description: str = "") -> str | None:
     """Write a migration file for what changed in the tables of ``app``; returns its path, ``None`` if nothing did."""
     from piccolo.apps.migrations.commands.new import (  # noqa: PLC0415 - loads black, for makers only
         NoChanges,
-        _create_new_migration,  # pyright: ignore[reportPrivateUsage]
+        _create_new_migration,  # pyright: ignore[reportPrivateUsage] - what `piccolo migrations new` calls
     )
 
     with _clean_path():

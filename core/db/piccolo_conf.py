@@ -1,3 +1,5 @@
 """What Piccolo reads: the engine. The app registry is built from the loaded plugins in ``core.db.migrate``."""
 
-from core.db.engine import DB as DB
+from core.db.engine import DB
+
+__all__ = ("DB",)

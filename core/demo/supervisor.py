@@ -141,7 +141,7 @@ class _Demo:
                     await asyncio.wait([starting])  # a thread cannot be cancelled; what it starts must be stopped
                     raise
             self.settings = structs.replace(self.settings, **{field: url})
-        found = "PostgreSQL and Redis" if len(self.started) == 2 else "Servers"  # noqa: PLR2004
+        found = "PostgreSQL and Redis" if len(self.started) == 2 else "Servers"  # noqa: PLR2004 - both
         self._tick(found, f"in {_short(where)}" if self.started else "as DATABASE_URL and REDIS_URL say", began)
 
     async def _migrate(self, mall: Mall) -> None:

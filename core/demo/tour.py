@@ -7,7 +7,7 @@ import secrets
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from rich.console import Console
@@ -19,6 +19,7 @@ from core.kernel.errors import MallError, Unavailable
 HERE = (31.2304, 121.4737)  # People's Square, Shanghai, GCJ-02
 LOGIN_FILE = "demo.json"
 OUTBOX = "outbox.jsonl"
+MOST = 2  # items shown of a list
 WIDEST = 100
 _PAUSE_S = 0.05
 
@@ -88,10 +89,12 @@ class Tour:
 def _short(value: Any) -> Any:
     """Cut lists and long texts: a person reads this."""
     if isinstance(value, dict):
-        return {k: "•••" if k == "token" else _short(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        found = cast("dict[str, Any]", value)
+        return {k: "•••" if k == "token" else _short(v) for k, v in found.items()}
     if isinstance(value, list):
-        items: list[Any] = [_short(v) for v in value[:2]]  # pyright: ignore[reportUnknownVariableType]
-        return [*items, f"… {len(value) - 2} more"] if len(value) > 2 else items  # noqa: PLR2004 # pyright: ignore[reportUnknownArgumentType]
+        items = cast("list[Any]", value)
+        shown = [_short(v) for v in items[:MOST]]
+        return [*shown, f"… {len(items) - MOST} more"] if len(items) > MOST else shown
     return value if not isinstance(value, str) or len(value) < WIDEST else value[:WIDEST] + "…"
 
 
@@ -167,5 +170,5 @@ def _code_sent_to(home: Path, phone: str) -> str:
             if message["to"].endswith(phone):
                 return str(message["values"]["code"])
         time.sleep(_PAUSE_S)  # the tour is a script of its own, not part of a server
-    print("no code arrived", file=sys.stderr)  # noqa: T201
+    sys.stderr.write("no code arrived\n")
     raise NoDemo(reason=f"no code in {home / OUTBOX}")

@@ -63,8 +63,8 @@ def products(runner: Runner, file: Path, **options: Any) -> None:
 
 def _import(runner: Runner, kind: Kind, file: Path, **options: Any) -> None:
     from core.imports.errors import FileUnreadable  # noqa: PLC0415 - `mall --help` needs none of this
-    from core.imports.service import run  # noqa: PLC0415
-    from core.imports.types import Options  # noqa: PLC0415
+    from core.imports.service import run  # noqa: PLC0415 - as above
+    from core.imports.types import Options  # noqa: PLC0415 - as above
 
     if file.stat().st_size > MAX_FILE:
         raise FileUnreadable(reason=f"it is larger than {MAX_FILE // 1024 // 1024} MiB")

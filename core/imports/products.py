@@ -185,11 +185,11 @@ def _shopify(handle: str, rows: _Rows, options: Options, rule: PriceRule | None)
     published = flag("Published", first.get("Published")) if "Published" in first.cells else True
     status = first.get("Status").lower()
     on_sale = options.publish and published and status in ("", "active")
+    images = (Image(r.get("Image Src"), r.get("Image Alt Text")) for r in rows if r.get("Image Src"))
     draft = _checked(
         handle=handle, title=needed("Title", first.get("Title")), skus=tuple(skus), options=_options(names, skus),
         description_html=first.get("Body (HTML)"), brand=first.get("Vendor"), tags=_tags(first.get("Tags")),
-        images=tuple(dict.fromkeys(Image(r.get("Image Src"), r.get("Image Alt Text")) for r in rows if r.get("Image Src"))),
-        state="active" if on_sale else "draft",
+        images=tuple(dict.fromkeys(images)), state="active" if on_sale else "draft",
     )  # fmt: skip
     category = first.get("Type") or first.get("Product Category")
     return Parsed(lines=tuple(r.line for r in rows), draft=draft, category=_path(category), stock=stock)

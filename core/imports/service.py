@@ -39,13 +39,11 @@ class _Undo(Exception):
 @contextlib.asynccontextmanager
 async def _piece(*, dry_run: bool) -> AsyncGenerator[None, None]:
     """Open the transaction of one piece; a dry run does all of it and then undoes it."""
-    try:
+    with contextlib.suppress(_Undo):
         async with db.transaction():
             yield
             if dry_run:
                 raise _Undo
-    except _Undo:
-        return
 
 
 async def run(
@@ -54,8 +52,8 @@ async def run(
     """Import a file of stores or products; importing the same file again changes nothing.
 
     A line that cannot be used is reported and left out; a product is taken whole or not at all. Raises
-    ``FileUnreadable``, ``FormatUnknown``, ``PriceRuleInvalid``, ``OptionInvalid`` or ``LocationMissing`` before anything
-    is written. A dry run writes nothing and reports the same.
+    ``FileUnreadable``, ``FormatUnknown``, ``PriceRuleInvalid``, ``OptionInvalid`` or ``LocationMissing`` before
+    anything is written. A dry run writes nothing and reports the same.
     """
     sheet = sheets.read(content)
     tell = progress or _silent
@@ -175,12 +173,14 @@ async def submit(
         stores.parse(sheets.Sheet(sheet.columns, ()), options)
     else:
         products.parse(sheets.Sheet(sheet.columns, ()), options, pricerule.parse(options.price_rule))
+    sql = (
+        "INSERT INTO import_job (kind, filename, content, options, dry_run, total, staff_id, created_at) "  # noqa: S608 - a constant
+        f"VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7, $8) RETURNING {_VIEW}"
+    )
     async with db.transaction():
         job = await db.fetch_one(
-            ImportJobView,
-            "INSERT INTO import_job (kind, filename, content, options, dry_run, total, staff_id, created_at) "
-            f"VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7, $8) RETURNING {_VIEW}",
-            kind, filename[:200], content, db.json(options), options.dry_run, len(sheet.rows), actor.id, mall.clock.now(),
+            ImportJobView, sql, kind, filename[:200], content, db.json(options), options.dry_run, len(sheet.rows),
+            actor.id, mall.clock.now(),
         )  # fmt: skip
         assert job is not None
         defer(mall, JOB, {"job_id": job.id, "actor": msgspec.to_builtins(actor)}, at=mall.clock.now())
@@ -191,7 +191,7 @@ async def submit(
 
 async def get_job(mall: Mall, job_id: int) -> ImportJobView:
     """Return an import with its progress; raises ``JobMissing``."""
-    job = await db.fetch_one(ImportJobView, f"SELECT {_VIEW} FROM import_job WHERE id = $1", job_id)  # noqa: S608
+    job = await db.fetch_one(ImportJobView, f"SELECT {_VIEW} FROM import_job WHERE id = $1", job_id)  # noqa: S608 - a constant
     if job is None:
         raise JobMissing
     return job
@@ -200,7 +200,7 @@ async def get_job(mall: Mall, job_id: int) -> ImportJobView:
 async def list_jobs(mall: Mall, *, after_id: int | None, limit: int) -> list[ImportJobView]:
     return await db.fetch(
         ImportJobView,
-        f"SELECT {_VIEW} FROM import_job WHERE $1::bigint IS NULL OR id < $1 ORDER BY id DESC LIMIT $2",  # noqa: S608
+        f"SELECT {_VIEW} FROM import_job WHERE $1::bigint IS NULL OR id < $1 ORDER BY id DESC LIMIT $2",  # noqa: S608 - a constant
         after_id,
         limit,
     )

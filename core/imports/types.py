@@ -31,8 +31,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How to read a file.
 
     ``coord_sys``: the system of the file's coordinates where it has no column for it. ``hours``, ``services``: for
-    stores without their own (``07:00-22:00``). ``price_rule``: see ``core.imports.pricerule``. ``location``: code of the
-    warehouse (or ``store:<code>``) that takes the stock of new SKUs. ``publish``: put new products on sale.
+    stores without their own (``07:00-22:00``). ``price_rule``: see ``core.imports.pricerule``. ``location``: code of
+    the warehouse (or ``store:<code>``) that takes the stock of new SKUs. ``publish``: put new products on sale.
     """
 
     coord_sys: Literal["gcj02", "wgs84", "bd09"] = "gcj02"

@@ -27,19 +27,18 @@ def needed(column: str, text: str) -> str:
 
 def fen(column: str, text: str) -> int:
     """Read yuan (``9.99``, ``¥1,200``) as fen; more than two digits after the point are refused, not rounded."""
-    cleaned = text.replace(",", "").replace(" ", "").lstrip("¥¥")
+    cleaned = text.replace(",", "").replace(" ", "").lstrip("¥")
     try:
-        yuan = Decimal(cleaned)
-        amount = yuan * 100
-        if not amount.is_finite() or amount != amount.to_integral_value() or abs(amount) > 10**11:
-            raise InvalidOperation
-    except InvalidOperation as exc:
+        amount = Decimal(cleaned) * 100
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount != amount.to_integral_value() or abs(amount) > 10**11:
         raise CellInvalid(
             column,
             "imports.not_money",
             f"“{text}”不是有效金额(元,最多两位小数)。",
             f"{text!r} is not an amount in yuan with at most two decimals.",
-        ) from exc
+        )
     return int(amount)
 
 

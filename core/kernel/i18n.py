@@ -21,7 +21,7 @@ class Text(msgspec.Struct, frozen=True):
 
 
 def negotiate(accept_language: str | None, default: Lang = DEFAULT_LANG) -> Lang:
-    """Pick the language a caller asks for (RFC 9110, 12.5.4): the listed one with the highest q that the mall speaks."""
+    """Pick the language a caller asks for (RFC 9110, 12.5.4): of those the mall speaks, the one of the highest q."""
     best: tuple[float, Lang] | None = None
     for part in (accept_language or "")[:200].split(","):
         tag, _, parameter = part.strip().partition(";")

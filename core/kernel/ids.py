@@ -11,7 +11,7 @@ _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # no look-alikes: 0 O, 1 I L, U V
 
 
 def new_number(prefix: str, now: datetime, zone: str = "Asia/Shanghai") -> str:
-    """Return a number such as ``M20261121`` + 12 random digits: the local day for people, 10^12 values a day for nobody.
+    """Return a number like ``M20261121`` + 12 random digits: the local day for people, 10^12 values a day for nobody.
 
     At most 32 letters and digits, as WeChat Pay asks of ``out_trade_no`` (behaviour.md 5.6).
     """

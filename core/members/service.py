@@ -9,7 +9,8 @@ from core.members.profile import get_member, give_consent, identities, list_cons
 from core.members.sessions import list_sessions, revoke_other_sessions, revoke_session, session, sign_in, sign_out
 
 __all__ = (
-    "add_address", "change_address", "extras", "get_address", "get_in_scope", "get_member", "give_consent", "identities",
-    "list_addresses", "list_consents", "list_members", "list_sessions", "remove_address", "revoke_other_sessions",
-    "revoke_session", "send_login_code", "session", "set_state", "sign_in", "sign_out", "update_profile",
+    "add_address", "change_address", "extras", "get_address", "get_in_scope", "get_member", "give_consent",
+    "identities", "list_addresses", "list_consents", "list_members", "list_sessions", "remove_address",
+    "revoke_other_sessions", "revoke_session", "send_login_code", "session", "set_state", "sign_in", "sign_out",
+    "update_profile",
 )  # fmt: skip

@@ -66,7 +66,8 @@ async def cancel_own(mall: Mall, number: str, *, member_id: int, reason: str) ->
 
 async def _cancel_if_due(mall: Mall, order_id: int) -> None:
     due = await db.value(
-        "SELECT id FROM orders WHERE id = $1 AND (status = 'cancelling' OR (status = 'pending_payment' AND pay_deadline <= $2))",
+        "SELECT id FROM orders WHERE id = $1 "
+        "AND (status = 'cancelling' OR (status = 'pending_payment' AND pay_deadline <= $2))",
         order_id,
         mall.clock.now(),
     )

@@ -28,7 +28,10 @@ class PriceChanged(Conflict):
 
     code = "orders.price_changed"
     zh = "价格已变动:现在是 {now_fen} 分,您看到的是 {seen_fen} 分。请确认新的价格后再提交。"
-    en = "The price has changed: it is {now_fen} fen now, you saw {seen_fen} fen. Confirm the new quote and submit again."
+    en = (
+        "The price has changed: it is {now_fen} fen now, you saw {seen_fen} fen. "
+        "Confirm the new quote and submit again."
+    )
 
 
 class RequestKeyReused(Conflict):

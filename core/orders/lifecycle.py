@@ -101,7 +101,8 @@ async def put_hold(mall: Mall, order: Order, *, plugin_id: str, code: str, reaso
     """Stop a locked order from being fulfilled until the hold is released; the same hold twice is one hold."""
     db.assert_transaction()
     put = await db.value(
-        "INSERT INTO order_hold (order_id, plugin_id, code, reason_zh, reason_en, created_at) VALUES ($1, $2, $3, $4, $5, $6) "
+        "INSERT INTO order_hold (order_id, plugin_id, code, reason_zh, reason_en, created_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6) "
         "ON CONFLICT (order_id, plugin_id, code) WHERE released_at IS NULL DO NOTHING RETURNING id",
         order.id, plugin_id, code, reason.zh, reason.en, mall.clock.now(),
     )  # fmt: skip
@@ -149,7 +150,8 @@ async def release_hold(mall: Mall, order: Order, *, plugin_id: str, code: str) -
 async def hold_problems(order_id: int) -> list[Problem]:
     """Return the live holds of an order as problems."""
     found = await db.rows(
-        "SELECT plugin_id, code, reason_zh, reason_en FROM order_hold WHERE order_id = $1 AND released_at IS NULL ORDER BY id",
+        "SELECT plugin_id, code, reason_zh, reason_en FROM order_hold "
+        "WHERE order_id = $1 AND released_at IS NULL ORDER BY id",
         order_id,
     )
     return [

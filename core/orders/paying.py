@@ -55,8 +55,8 @@ async def start_payment(mall: Mall, order: Order, *, provider: str, payer: Payer
         if current.pay_deadline is not None and current.pay_deadline <= mall.clock.now():
             raise PayTimeOver
         attempt = await payments.open_attempt(
-            mall, current.id, provider=provider, amount_fen=current.payable_fen - current.paid_fen, origin=current.origin,
-            expires_at=current.pay_deadline,
+            mall, current.id, provider=provider, amount_fen=current.payable_fen - current.paid_fen,
+            origin=current.origin, expires_at=current.pay_deadline,
         )  # fmt: skip
     if attempt.state == "pending" and attempt.client_action is not None:
         return attempt

@@ -219,7 +219,8 @@ async def _refuse_over_member_limits(mall: Mall, draft: OrderDraft, priced: Quot
     bought = {
         r["product_id"]: r["qty"]
         for r in await db.rows(
-            "SELECT l.product_id, sum(l.qty - l.refunded_qty)::int AS qty FROM order_line l JOIN orders o ON o.id = l.order_id "
+            "SELECT l.product_id, sum(l.qty - l.refunded_qty)::int AS qty "
+            "FROM order_line l JOIN orders o ON o.id = l.order_id "
             "WHERE o.member_id = $1 AND l.product_id = ANY($2) AND o.status <> 'cancelled' GROUP BY l.product_id",
             draft.member_id,
             list(limited),

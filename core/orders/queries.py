@@ -18,14 +18,14 @@ _LIST = 50
 
 
 async def by_id(order_id: int) -> Order | None:
-    return await db.fetch_one(Order, f"SELECT o.*, {_LINES} FROM orders o WHERE o.id = $1", order_id)
+    return await db.fetch_one(Order, f"SELECT o.*, {_LINES} FROM orders o WHERE o.id = $1", order_id)  # noqa: S608 - a constant
 
 
 async def by_number(number: str, *, member_id: int | None = None, scope: Sequence[int] | None = None) -> Order | None:
     """Find an order; ``member_id`` and ``scope`` (store ids) make everybody else's look like none."""
     return await db.fetch_one(
         Order,
-        f"SELECT o.*, {_LINES} FROM orders o WHERE o.number = $1 AND ($2::bigint IS NULL OR o.member_id = $2) "  # noqa: S608
+        f"SELECT o.*, {_LINES} FROM orders o WHERE o.number = $1 AND ($2::bigint IS NULL OR o.member_id = $2) "  # noqa: S608 - a constant
         "AND ($3::bigint[] IS NULL OR o.store_id = ANY($3))",
         number,
         member_id,
@@ -35,7 +35,7 @@ async def by_number(number: str, *, member_id: int | None = None, scope: Sequenc
 
 async def by_request_key(member_id: int, request_key: str) -> tuple[Order, bytes] | None:
     found = await db.row(
-        f"SELECT o.*, {_LINES} FROM orders o WHERE o.member_id = $1 AND o.request_key = $2",  # noqa: S608
+        f"SELECT o.*, {_LINES} FROM orders o WHERE o.member_id = $1 AND o.request_key = $2",  # noqa: S608 - a constant
         member_id,
         request_key,
     )
@@ -170,25 +170,20 @@ async def move(
     """Change the status by compare-and-set and write the timeline row with it; ``False`` when somebody was faster."""
     stamped = f", {stamp} = $5" if stamp else ""
     cancelled = ", cancel_reason = $10" if to in ("cancelled", "cancelling") else ""
-    return bool(
-        await db.value(
-            f"WITH o AS (UPDATE orders SET status = $3, version = version + 1, paid_fen = paid_fen + $9{stamped}{cancelled} "  # noqa: S608
-            "WHERE id = $1 AND status = $2 RETURNING id), "
-            "t AS (INSERT INTO order_timeline (order_id, event, status_from, status_to, actor_kind, actor_id, actor_name, "
-            "details, at) SELECT id, $4, $2, $3, $6, $7, $8, jsonb_build_object('reason', $10::text), $5 FROM o) "
-            "SELECT id FROM o",
-            order.id,
-            order.status,
-            to,
-            event,
-            now,
-            actor_kind,
-            actor_id,
-            actor_name,
-            paid_fen,
-            reason,
-        )  # fmt: skip
+    sql = f"""
+        WITH o AS (
+            UPDATE orders SET status = $3, version = version + 1, paid_fen = paid_fen + $9{stamped}{cancelled}
+            WHERE id = $1 AND status = $2 RETURNING id
+        ), t AS (
+            INSERT INTO order_timeline
+                (order_id, event, status_from, status_to, actor_kind, actor_id, actor_name, details, at)
+            SELECT id, $4, $2, $3, $6, $7, $8, jsonb_build_object('reason', $10::text), $5 FROM o
+        )
+        SELECT id FROM o"""  # noqa: S608 - the columns are ours, values are parameters
+    moved = await db.value(
+        sql, order.id, order.status, to, event, now, actor_kind, actor_id, actor_name, paid_fen, reason
     )
+    return bool(moved)
 
 
 async def note(

@@ -88,7 +88,8 @@ async def find(mall: Mall, where: OrderFilter, *, after_id: int | None, limit: i
         conditions.append("NOT o.hidden")
     args.append(limit)
     lines = "(SELECT jsonb_agg(to_jsonb(l) ORDER BY l.position) FROM order_line l WHERE l.order_id = o.id) AS lines"
-    sql = f"SELECT o.*, {lines} FROM orders o WHERE {' AND '.join(conditions) or 'true'} ORDER BY o.id DESC LIMIT ${len(args)}"  # noqa: S608, E501 - only column names of this file
+    matching = " AND ".join(conditions) or "true"
+    sql = f"SELECT o.*, {lines} FROM orders o WHERE {matching} ORDER BY o.id DESC LIMIT ${len(args)}"  # noqa: S608 - only column names of this file
     return await db.fetch(Order, sql, *args)
 
 
@@ -105,7 +106,8 @@ async def detail(mall: Mall, order: Order) -> OrderDetail:
     adjustments = await db.fetch(
         AdjustmentView,
         "SELECT a.*, coalesce((SELECT jsonb_object_agg(p.order_line_id::text, p.amount_fen) FROM order_allocation p "
-        "WHERE p.adjustment_id = a.id), '{}'::jsonb) AS parts FROM order_adjustment a WHERE a.order_id = $1 ORDER BY a.position",
+        "WHERE p.adjustment_id = a.id), '{}'::jsonb) AS parts "
+        "FROM order_adjustment a WHERE a.order_id = $1 ORDER BY a.position",
         order.id,
     )
     timeline = await db.fetch(TimelineEntry, "SELECT * FROM order_timeline WHERE order_id = $1 ORDER BY id", order.id)

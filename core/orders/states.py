@@ -1,4 +1,4 @@
-"""The life of an order as data (behaviour.md 5.3). The set is closed: plugins guard and take part, they add no states."""
+"""The life of an order as data (behaviour.md 5.3). The set is closed: plugins guard and take part, but add no state."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """What a member wants to order. Read-only for guards; ``extensions`` is keyed by plugin id and already validated."""
+    """What a member wants to order. Read-only for guards; ``extensions``, by plugin id, is already validated."""
 
     member_id: int
     lines: tuple[DraftLine, ...]
@@ -65,7 +65,10 @@ class OrderLineView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """One order with its lines. The axes are independent: ``status``, ``fulfilment_state``, ``refund_state``, ``held``."""
+    """One order with its lines.
+
+    The axes are independent: ``status``, ``fulfilment_state``, ``refund_state``, ``held``.
+    """
 
     id: int
     number: str
@@ -139,14 +142,17 @@ class FulfilmentMethod(Protocol):
     title: Text
 
     async def plan(self, mall: Mall, draft: OrderDraft) -> FulfilmentPlan:
-        """Say from where and for how much ``draft`` can be fulfilled, or refuse (no store, closed for good, no address).
+        """Say from where and for how much ``draft`` can be fulfilled, or refuse: no store, closed for good, no address.
 
         Read only. Called for quotes and, again, when the order is placed.
         """
         ...
 
     async def ready(self, mall: Mall, order: Order) -> None:
-        """Start fulfilment: the order is paid and not held. Runs in the transaction that made it so; twice is harmless."""
+        """Start fulfilment: the order is paid and not held.
+
+        Runs in the transaction that made it so; twice is harmless.
+        """
         ...
 
     async def stopped(self, mall: Mall, order: Order) -> None:

@@ -114,7 +114,8 @@ async def mark_mismatch(number: str) -> None:
 async def mark_closed(payment_id: int, now: datetime) -> bool:
     """Close an open attempt; ``False`` when it is not open any more."""
     done = await db.value(
-        "UPDATE payment SET state = 'closed', closed_at = $2 WHERE id = $1 AND state IN ('created', 'pending') RETURNING id",
+        "UPDATE payment SET state = 'closed', closed_at = $2 "
+        "WHERE id = $1 AND state IN ('created', 'pending') RETURNING id",
         payment_id,
         now,
     )
@@ -128,8 +129,9 @@ async def settle_zero(mall: Mall, order_id: int, *, origin: Origin) -> PaymentVi
     number = new_number("P", now, mall.settings.mall_zone)
     found = await db.fetch_one(
         PaymentView,
-        "INSERT INTO payment (number, order_id, provider, amount_fen, currency, state, channel_txn_id, channel, store_id, "
-        "staff_id, created_at, captured_at) VALUES ($1, $2, $3, 0, $4, 'captured', $1, $5, $6, $7, $8, $8) RETURNING *",
+        "INSERT INTO payment (number, order_id, provider, amount_fen, currency, state, channel_txn_id, channel, "
+        "store_id, staff_id, created_at, captured_at) "
+        "VALUES ($1, $2, $3, 0, $4, 'captured', $1, $5, $6, $7, $8, $8) RETURNING *",
         number, order_id, ZERO, CURRENCY, origin.channel, origin.store_id, origin.staff_id, now,
     )  # fmt: skip
     assert found is not None

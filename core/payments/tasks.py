@@ -50,7 +50,8 @@ async def find(
     """Return tasks, newest first; with a ``scope`` only those of its stores."""
     return await db.fetch(
         StaffTaskView,
-        "SELECT * FROM staff_task WHERE ($1::text IS NULL OR state = $1) AND ($2::bigint[] IS NULL OR store_id = ANY($2)) "
+        "SELECT * FROM staff_task WHERE ($1::text IS NULL OR state = $1) "
+        "AND ($2::bigint[] IS NULL OR store_id = ANY($2)) "
         "AND ($3::bigint IS NULL OR id < $3) ORDER BY id DESC LIMIT $4",
         state,
         list(scope) if scope is not None else None,
@@ -64,8 +65,8 @@ async def complete(mall: Mall, task_id: int, *, note: str, scope: Sequence[int] 
     async with db.transaction():
         done = await db.fetch_one(
             StaffTaskView,
-            "UPDATE staff_task SET state = 'done', note = $2, done_by = $3, done_at = $4 WHERE id = $1 AND state = 'open' "
-            "AND ($5::bigint[] IS NULL OR store_id = ANY($5)) RETURNING *",
+            "UPDATE staff_task SET state = 'done', note = $2, done_by = $3, done_at = $4 "
+            "WHERE id = $1 AND state = 'open' AND ($5::bigint[] IS NULL OR store_id = ANY($5)) RETURNING *",
             task_id, note, actor.id, mall.clock.now(), list(scope) if scope is not None else None,
         )  # fmt: skip
         if done is None:

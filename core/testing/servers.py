@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Generator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import psutil
 
@@ -66,8 +66,7 @@ def redis(home: Path, worker: int) -> Generator[str]:
     """Yield the URL of a Redis that belongs to this process alone (a database number of its own on a given one)."""
     given = os.environ.get("MALL_TEST_REDIS_URL")
     if given:
-        parts = urlsplit(given)
-        yield urlunsplit(parts._replace(path=f"/{int(parts.path.strip('/') or 0) + worker}"))
+        yield _own_number(given, worker)
         return
     for left in home.glob("redis-*"):  # of runs that were killed
         if not psutil.pid_exists(int(left.name.removeprefix("redis-"))):
@@ -79,3 +78,12 @@ def redis(home: Path, worker: int) -> Generator[str]:
     finally:
         embedded_redis.release(own)
         shutil.rmtree(own, ignore_errors=True)
+
+
+def _own_number(url: str, worker: int) -> str:
+    """Return the URL with the database number moved by ``worker``: in the path, or in the query of a ``unix://`` one."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        number = int(parse_qs(parts.query).get("db", ["0"])[0])
+        return urlunsplit(parts._replace(query=f"db={number + worker}"))
+    return urlunsplit(parts._replace(path=f"/{int(parts.path.strip('/') or 0) + worker}"))

@@ -114,8 +114,8 @@ async def receipts(order_ids: Sequence[int]) -> dict[int, Receipt]:
     """Return how orders were paid at the counter, by order id."""
     found = await db.fetch(
         Receipt,
-        "SELECT order_id, method, split_part(channel_txn_id, ':', 2) AS reference, captured_fen AS amount_fen, staff_id, "
-        "captured_at FROM payment WHERE order_id = ANY($1) AND provider = $2 AND state = 'captured'",
+        "SELECT order_id, method, split_part(channel_txn_id, ':', 2) AS reference, captured_fen AS amount_fen, "
+        "staff_id, captured_at FROM payment WHERE order_id = ANY($1) AND provider = $2 AND state = 'captured'",
         list(order_ids),
         CODE,
     )
