@@ -29,6 +29,7 @@ TAGS = ["orders"]
 class OrderRow(Struct, frozen=True, kw_only=True):
     order: Order
     extra: dict[str, Any] = {}
+    extra_missing: tuple[str, ...] = ()
 
 
 class OrderFile(Struct, frozen=True, kw_only=True):
@@ -41,6 +42,7 @@ class OrderFile(Struct, frozen=True, kw_only=True):
     payments: tuple[PaymentView, ...]
     pickup: PickupView | None
     extra: dict[str, Any]
+    extra_missing: tuple[str, ...]
 
 
 class CancelReason(Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,7 +74,9 @@ async def list_orders(
     found = await orders.find(mall, where, after_id=after[0] if after else None, limit=page.limit + 1)
     cut = paged(found, page.limit, lambda order: (order.id,))
     extra = await orders.extras(mall, [order.id for order in cut.items])
-    rows = [OrderRow(order=order, extra=extra.get(order.id, {})) for order in cut.items]
+    rows = [
+        OrderRow(order=order, extra=extra.by_order.get(order.id, {}), extra_missing=extra.failed) for order in cut.items
+    ]
     return Paged(items=rows, next_cursor=cut.next_cursor)
 
 
@@ -81,6 +85,7 @@ async def _file(mall: Mall, order: Order) -> OrderFile:
     return OrderFile(
         order=order, adjustments=found.adjustments, timeline=found.timeline, holds=found.holds,
         payments=tuple(await payments.of_order(order.id)), pickup=await pickup.of_order(order.id), extra=found.extra,
+        extra_missing=found.extra_missing,
     )  # fmt: skip
 
 

@@ -185,6 +185,7 @@ class OrderView(Struct, frozen=True, kw_only=True):
     completed_at: datetime | None
     cancelled_at: datetime | None
     extra: dict[str, Any] = {}
+    extra_missing: Annotated[tuple[str, ...], Meta(description="Plugins that gave no answer this time.")] = ()
 
 
 class StepView(Struct, frozen=True, kw_only=True):
@@ -242,8 +243,9 @@ def reasons(found: tuple[Problem, ...], lang: Lang) -> tuple[ReasonView, ...]:
     return tuple(ReasonView(code=p.code, message=p.message.pick(lang), details=p.details) for p in found)
 
 
-def view(order: Order, extra: dict[str, Any] | None = None) -> OrderView:
-    return msgspec.convert({**msgspec.structs.asdict(order), "extra": extra or {}}, OrderView, from_attributes=True)
+def view(order: Order, extra: dict[str, Any] | None = None, missing: tuple[str, ...] = ()) -> OrderView:
+    values = {**msgspec.structs.asdict(order), "extra": extra or {}, "extra_missing": missing}
+    return msgspec.convert(values, OrderView, from_attributes=True)
 
 
 def explanation(quote: Quote, lang: Lang) -> tuple[PriceStep, ...]:
@@ -340,7 +342,10 @@ async def list_orders(
     )  # fmt: skip
     cut = paged(found, page.limit, lambda order: (order.id,))
     extra = await orders.extras(mall, [order.id for order in cut.items])
-    return Paged(items=[view(order, extra.get(order.id)) for order in cut.items], next_cursor=cut.next_cursor)
+    return Paged(
+        items=[view(order, extra.by_order.get(order.id), extra.failed) for order in cut.items],
+        next_cursor=cut.next_cursor,
+    )
 
 
 @get(
@@ -351,7 +356,7 @@ async def get_order(mall: Mall, member: MemberSessionView, lang: Lang, number: s
     order = await orders.get(mall, number, member_id=member.member_id)
     found = await orders.detail(mall, order)
     return OrderDetailView(
-        **msgspec.structs.asdict(view(order, found.extra)),
+        **msgspec.structs.asdict(view(order, found.extra, found.extra_missing)),
         adjustments=tuple(
             EffectView(
                 plugin_id=a.plugin_id, stage=a.stage, label=a.label_en if lang == "en" else a.label_zh,

@@ -28,6 +28,7 @@ log = structlog.get_logger("mall.imports")
 JOB = "imports.run"
 STORES_A_PIECE = 500
 PRODUCTS_A_PIECE = 100
+DEFAULT_LOCATION = Options().location
 _REASON = "import"
 _VIEW = "id, kind, filename, dry_run, state, done, total, report, error, created_at, finished_at"
 
@@ -88,13 +89,14 @@ async def _stores(mall: Mall, sheet: sheets.Sheet, options: Options, *, actor: A
 async def _products(mall: Mall, sheet: sheets.Sheet, options: Options, *, actor: Actor, tell: Progress) -> Report:
     rule = pricerule.parse(options.price_rule)
     parsed, rejected = products.parse(sheet, options, rule)
-    location_id = await _location(options) if any(p.stock for p in parsed) else None
+    if any(p.stock for p in parsed) and options.location != DEFAULT_LOCATION:
+        await _location(options)  # a wrong one is refused before anything is written
     counts = {"created": 0, "changed": 0, "unchanged": 0}
     done = len(rejected)
     for start in range(0, len(parsed), PRODUCTS_A_PIECE):
         piece = parsed[start : start + PRODUCTS_A_PIECE]
         async with _piece(dry_run=options.dry_run):
-            results = await _write(mall, piece, location_id, actor)
+            results = await _write(mall, piece, options, actor)
         for one, result in zip(piece, results, strict=True):
             if result.outcome == "refused":
                 rejected += [_from_problems(line, one.draft.handle, result.problems) for line in one.lines]
@@ -105,9 +107,7 @@ async def _products(mall: Mall, sheet: sheets.Sheet, options: Options, *, actor:
     return _report("products", sheet, options, counts, rejected)
 
 
-async def _write(
-    mall: Mall, piece: Sequence[products.Parsed], location_id: int | None, actor: Actor
-) -> list[UpsertResult]:
+async def _write(mall: Mall, piece: Sequence[products.Parsed], options: Options, actor: Actor) -> list[UpsertResult]:
     paths = await ensure_in_transaction(mall, {p.category for p in piece if p.category}, actor=actor)
     drafts = [msgspec.structs.replace(p.draft, category_id=paths.get(p.category)) for p in piece]
     results = await catalog.upsert_in_transaction(mall, drafts, actor=actor)
@@ -117,7 +117,8 @@ async def _write(
         for code, qty in one.stock.items()
         if code in result.sku_ids and qty > 0
     ]
-    if wanted and location_id is not None:
+    if wanted:
+        location_id = await _location(options)
         # Only the stock of SKUs that are new here: the file's figure is old as soon as something is sold.
         known = await db.rows(
             "SELECT DISTINCT sku_id FROM stock_move WHERE location_id = $1 AND sku_id = ANY($2)",
@@ -138,7 +139,7 @@ async def _location(options: Options) -> int:
         sql = "SELECT l.id FROM location l JOIN store s ON s.id = l.store_id WHERE s.code = $1"
         found = await db.value(sql, store_code)
     else:
-        if options.location == Options().location:
+        if options.location == DEFAULT_LOCATION:
             await db.execute(
                 "INSERT INTO location (kind, code, name) VALUES ('warehouse', $1, $1) ON CONFLICT DO NOTHING",
                 options.location,
@@ -232,7 +233,7 @@ async def run_job(mall: Mall, payload: dict[str, Any]) -> None:
 
 async def _finish(mall: Mall, job_id: int, state: str, report: Report | None, error: str | None) -> None:
     await db.execute(
-        "UPDATE import_job SET state = $2, report = $3::jsonb, error = $4, finished_at = $5, content = NULL, "
+        "UPDATE import_job SET state = $2::varchar, report = $3::jsonb, error = $4, finished_at = $5, content = NULL, "
         "done = CASE WHEN $2 = 'done' THEN total ELSE done END WHERE id = $1",
         job_id, state, None if report is None else db.json(report), error, mall.clock.now(),
     )  # fmt: skip

@@ -15,10 +15,11 @@ from core.kernel.mall import Mall
 from core.kernel.origin import SYSTEM, Actor
 from core.orders import lifecycle, queries
 from core.orders.errors import OrderNotFound
-from core.orders.paying import settle_with_channel
+from core.orders.paying import SETTLE_JOB, run_settle, settle_captured, settle_with_channel
 from core.orders.placing import CANCEL_JOB
 from core.orders.types import Order
 from core.payments import service as payments
+from core.payments.types import PaymentView
 
 log = structlog.get_logger("mall.cancelling")
 
@@ -37,21 +38,33 @@ async def cancel(mall: Mall, order_id: int, *, actor: Actor, reason: str) -> Ord
         order = await lifecycle.locked(order_id)
         if order.status == "cancelled":
             return order
-        still_open = await payments.open_of_order(order.id)
-        if not still_open:
+        attempts = await payments.of_order(order.id)
+        paid = _has_money(order, attempts)
+        still_open = [p for p in attempts if p.state in payments.OPEN_STATES]
+        if not paid and not still_open:
             return await lifecycle.transition(mall, order, "cancel", actor=actor, reason=reason)
-        if order.status != "cancelling":
+        if not paid and order.status != "cancelling":
             order = await lifecycle.transition(mall, order, "start_cancel", actor=actor, reason=reason)
-        defer(mall, CANCEL_JOB, {"order_id": order.id}, at=mall.clock.now() + timedelta(seconds=RETRY_S))
+        if not paid:
+            defer(mall, CANCEL_JOB, {"order_id": order.id}, at=mall.clock.now() + timedelta(seconds=RETRY_S))
+    if paid:
+        return await settle_captured(mall, order_id, actor=actor)
     for payment in still_open:
         await settle_with_channel(mall, payment, close=True, actor=actor)
     return await _finish(mall, order_id, actor=actor, reason=order.cancel_reason or reason)
 
 
+def _has_money(order: Order, attempts: list[PaymentView]) -> bool:
+    """Say whether money is recorded that could not move the order when it came: such an order is not cancelled."""
+    return order.status in ("pending_payment", "cancelling") and any(p.state == "captured" for p in attempts)
+
+
 async def _finish(mall: Mall, order_id: int, *, actor: Actor, reason: str) -> Order:
     async with db.transaction():
         order = await lifecycle.locked(order_id)
-        if order.status != "cancelling" or await payments.open_of_order(order.id):
+        attempts = await payments.of_order(order.id)
+        open_still = any(p.state in payments.OPEN_STATES for p in attempts)
+        if order.status != "cancelling" or open_still or _has_money(order, attempts):
             return order
         return await lifecycle.transition(mall, order, "cancel", actor=actor, reason=reason, guarded=False)
 
@@ -77,6 +90,8 @@ async def _cancel_if_due(mall: Mall, order_id: int) -> None:
         await cancel(mall, order_id, actor=SYSTEM, reason="pay_timeout")
     except MallError as refusal:
         log.warning("order not cancelled", order_id=order_id, code=refusal.code)
+    except Exception:
+        log.exception("order not cancelled", order_id=order_id)  # the next one still gets its turn
 
 
 async def run_cancel(mall: Mall, payload: dict[str, Any]) -> None:
@@ -98,5 +113,6 @@ async def sweep(mall: Mall, payload: dict[str, Any]) -> None:
 
 JOBS = (
     Job(name=CANCEL_JOB, run=run_cancel),
+    Job(name=SETTLE_JOB, run=run_settle),
     Job(name="orders.sweep_unpaid", run=sweep, cron="* * * * *", max_runtime_s=55),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core import db
-from core.events import emit
+from core.events import audit, emit
 from core.inventory import service as inventory
 from core.kernel.errors import Problem
 from core.kernel.i18n import Text
@@ -56,6 +56,11 @@ async def transition(
     after = await queries.by_id(order.id)
     assert after is not None
     assert after.status == allowed.to
+    if actor.kind == "staff":
+        audit.record(
+            mall, actor, f"order.{event}", subject_kind="order", subject_id=order.number, store_id=order.store_id,
+            before={"status": order.status}, after={"status": after.status, "reason": reason},
+        )  # fmt: skip
     await _effects(mall, after, change)
     await mall.hooks.strict("order_transitioning", mall=mall, order=after, transition=change)
     return after

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import timedelta
+from typing import Any, Literal
 
 import structlog
 
 from core import db
-from core.events import emit
+from core.events import defer, emit
 from core.kernel.contracts import ObjectMissing
 from core.kernel.errors import MallError
 from core.kernel.mall import Mall
-from core.kernel.origin import Actor, Origin
+from core.kernel.origin import SYSTEM, Actor, Origin
 from core.orders import lifecycle, queries
 from core.orders.errors import OrderNotFound
 from core.orders.types import Order
@@ -19,11 +20,16 @@ from core.payments import service as payments
 from core.payments import tasks
 from core.payments.errors import ChannelUnreachable, NothingToPay, PayTimeOver, ProviderMissing, ProviderNotOffered
 from core.payments.events import PaymentCaptured
+from core.payments.tasks import TaskKind
 from core.payments.types import Capture, ChannelState, Payer, PaymentProvider, PaymentView
 
 log = structlog.get_logger("mall.paying")
 
-CaptureResult = Literal["paid", "repeat", "duplicate", "late", "mismatch", "orphan"]
+SETTLE_JOB = "orders.settle_captured"
+RETRY_S = 60
+STUCK: TaskKind = "capture_stuck"
+
+CaptureResult = Literal["paid", "recorded", "repeat", "duplicate", "late", "mismatch", "orphan"]
 
 
 async def methods(mall: Mall, order: Order) -> list[tuple[str, PaymentProvider]]:
@@ -54,6 +60,8 @@ async def start_payment(mall: Mall, order: Order, *, provider: str, payer: Payer
             raise NothingToPay(status=current.status)
         if current.pay_deadline is not None and current.pay_deadline <= mall.clock.now():
             raise PayTimeOver
+        if any(p.state == "captured" for p in await payments.of_order(current.id)):
+            raise NothingToPay(status="paid")
         attempt = await payments.open_attempt(
             mall, current.id, provider=provider, amount_fen=current.payable_fen - current.paid_fen,
             origin=current.origin, expires_at=current.pay_deadline,
@@ -75,7 +83,8 @@ async def apply_capture(mall: Mall, capture: Capture, *, provider: str, actor: A
     """Record verified money and move its order on; safe to repeat, from any number of callers at once.
 
     Only a provider that verified the news may call this. Unknown numbers, other amounts, second payments and money for
-    cancelled orders become staff tasks; money is recorded whatever happens next. Locks: order, payment.
+    cancelled orders become staff tasks; money is recorded whatever happens next: ``recorded`` says that a plugin which
+    takes part in the change failed, and that the change is tried again. Locks: order, payment.
     """
     known = await payments.by_number(capture.payment_number)
     if known is None or known.provider != provider:
@@ -97,7 +106,40 @@ async def apply_capture(mall: Mall, capture: Capture, *, provider: str, actor: A
         )
         emit(mall, PaymentCaptured(origin=origin, payment_id=captured.id, number=captured.number, order_id=order.id,
                                    provider=provider, amount_fen=captured.captured_fen))  # fmt: skip
-        return await _for_order(mall, order, captured, actor)
+        try:
+            async with db.savepoint():
+                return await _for_order(mall, order, captured, actor)
+        except Exception:
+            # Somebody who takes part in the change failed. The money is here all the same: it stays recorded, a person
+            # is told, and the job tries again (behaviour.md 5.5 rule 4).
+            log.exception("captured money could not move its order", payment=captured.number, order=order.number)
+            await tasks.raise_task(
+                mall, STUCK, subject_kind="payment", subject_id=captured.number, store_id=order.store_id,
+                details={"order": order.number, "amount_fen": captured.captured_fen},
+            )  # fmt: skip
+            later = mall.clock.now() + timedelta(seconds=RETRY_S)
+            defer(mall, SETTLE_JOB, {"order_id": order.id}, at=later)
+            return "recorded"
+
+
+async def settle_captured(mall: Mall, order_id: int, *, actor: Actor) -> Order:
+    """Move on an order whose money is recorded but could not move it when it came; otherwise change nothing."""
+    async with db.transaction():
+        order = await lifecycle.locked(order_id)
+        if order.status not in ("pending_payment", "cancelling"):
+            return order
+        captured = next((p for p in await payments.of_order(order.id) if p.state == "captured"), None)
+        if captured is None:
+            return order
+        await _for_order(mall, order, captured, actor)
+        await tasks.settle(mall, STUCK, subject_kind="payment", subject_id=captured.number)
+        after = await lifecycle.locked(order_id)
+    return after
+
+
+async def run_settle(mall: Mall, payload: dict[str, Any]) -> None:
+    """The deferred job: raises while it still fails, so that the job runner tries again."""
+    await settle_captured(mall, int(payload["order_id"]), actor=SYSTEM)
 
 
 async def _for_order(mall: Mall, order: Order, captured: PaymentView, actor: Actor) -> CaptureResult:

@@ -12,7 +12,7 @@ from core.carts import service as carts
 from core.events import defer, emit
 from core.inventory import service as inventory
 from core.inventory.types import Want
-from core.kernel.errors import MallError, Problem
+from core.kernel.errors import MallError, PluginUnavailable, Problem
 from core.kernel.ids import new_number
 from core.kernel.mall import Mall
 from core.kernel.origin import Actor
@@ -60,6 +60,7 @@ async def quote(mall: Mall, draft: OrderDraft) -> OrderQuote:
     problems += found
     answers = await mall.hooks.lenient("order_guard", mall=mall, draft=draft, quote=priced)
     problems += [problem for _, said in answers.given for problem in said]
+    problems += [PluginUnavailable(plugin=plugin_id).as_problem() for plugin_id in answers.failed]
     return OrderQuote(quote=priced, problems=tuple(problems), options=await fulfilment_options(mall, draft))
 
 

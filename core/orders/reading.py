@@ -46,6 +46,7 @@ class OrderDetail(msgspec.Struct, frozen=True, kw_only=True):
     timeline: tuple[TimelineEntry, ...]
     holds: tuple[Problem, ...]
     extra: dict[str, Any]
+    extra_missing: tuple[str, ...]
 
 
 class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,19 +116,28 @@ async def detail(mall: Mall, order: Order) -> OrderDetail:
     extra = await extras(mall, [order.id])
     return OrderDetail(
         order=order, adjustments=tuple(adjustments), timeline=tuple(timeline), holds=tuple(holds),
-        extra=extra.get(order.id, {}),
+        extra=extra.by_order.get(order.id, {}),
+        extra_missing=extra.failed,
     )  # fmt: skip
 
 
-async def extras(mall: Mall, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Ask the plugins, once for the whole page, what they add to orders; a failing one adds nothing."""
+class Extras(msgspec.Struct, frozen=True, kw_only=True):
+    """What plugins add to orders, by order id and plugin; ``failed`` names the plugins that could not say."""
+
+    by_order: dict[int, dict[str, Any]] = {}
+    failed: tuple[str, ...] = ()
+
+
+async def extras(mall: Mall, ids: Sequence[int]) -> Extras:
+    """Ask the plugins, once for the whole page, what they add to orders."""
     if not ids or not mall.hooks.has("extend_orders"):
-        return {}
+        return Extras()
+    answers = await mall.hooks.lenient("extend_orders", mall=mall, ids=ids)
     found: dict[int, dict[str, Any]] = {}
-    for plugin_id, given in (await mall.hooks.lenient("extend_orders", mall=mall, ids=ids)).given:
+    for plugin_id, given in answers.given:
         for order_id, extra in given.items():
             found.setdefault(order_id, {})[plugin_id] = extra
-    return found
+    return Extras(by_order=found, failed=answers.failed)
 
 
 async def hide(mall: Mall, order: Order) -> None:

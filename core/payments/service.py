@@ -31,10 +31,6 @@ async def of_order(order_id: int) -> list[PaymentView]:
     return await db.fetch(PaymentView, "SELECT * FROM payment WHERE order_id = $1 ORDER BY id", order_id)
 
 
-async def open_of_order(order_id: int) -> list[PaymentView]:
-    return [p for p in await of_order(order_id) if p.state in OPEN_STATES]
-
-
 async def lock(number: str) -> PaymentView:
     """Lock one attempt for the rest of the transaction; raises ``PaymentNotFound``."""
     db.assert_transaction()

@@ -14,7 +14,7 @@ from core.kernel.mall import Mall
 from core.kernel.origin import Actor
 from core.payments.errors import TaskNotOpen
 
-TaskKind = Literal["orphan_payment", "payment_mismatch", "duplicate_payment", "late_payment"]
+TaskKind = Literal["orphan_payment", "payment_mismatch", "duplicate_payment", "late_payment", "capture_stuck"]
 
 
 class StaffTaskView(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +42,18 @@ async def raise_task(
         "VALUES ($1, $2, $3, $4, $5::jsonb, $6) ON CONFLICT (kind, subject_kind, subject_id) DO NOTHING",
         kind, subject_kind, subject_id, store_id, db.json(details), mall.clock.now(),
     )  # fmt: skip
+
+
+async def settle(mall: Mall, kind: TaskKind, *, subject_kind: str, subject_id: str) -> None:
+    """Close a task whose cause went away by itself; none open is harmless."""
+    await db.execute(
+        "UPDATE staff_task SET state = 'done', note = 'settled by itself', done_at = $4 "
+        "WHERE kind = $1 AND subject_kind = $2 AND subject_id = $3 AND state = 'open'",
+        kind,
+        subject_kind,
+        subject_id,
+        mall.clock.now(),
+    )
 
 
 async def find(

@@ -90,7 +90,9 @@ class Live:
     def _popen(self, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.home / f"{arguments[0]}.log").open("ab") as log:
             command = [sys.executable, "-m", "core.cli", *arguments]
-            return subprocess.Popen(command, env=self.env, cwd=self.home, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen(
+                command, env=self.env, cwd=self.home, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
 
     def _wait_until_ready(self) -> None:
         end = time.monotonic() + 30
@@ -192,7 +194,12 @@ class Live:
     async def goods(self, store_id: int, units: int, *, price_fen: int = 2500) -> int:
         """Put a new product on sale with ``units`` of it in one store; return its SKU."""
         name = f"e2e-{secrets.token_hex(4)}"
-        draft = {"handle": name, "title": f"杯子 {name}", "state": "active", "skus": [{"code": name, "price_fen": price_fen}]}
+        draft = {
+            "handle": name,
+            "title": f"杯子 {name}",
+            "state": "active",
+            "skus": [{"code": name, "price_fen": price_fen}],
+        }
         async with self.staff() as staff:
             sku_id = int(ok(await staff.post(f"{ADMIN}/products", json=draft), 201)["skus"][0]["id"])
             receipt = {"sku_id": sku_id, "store_id": store_id, "qty": units}
@@ -210,7 +217,9 @@ def wish(sku_id: int, store_id: int, *, price_fen: int = 2500, qty: int = 1) -> 
 
 
 def ok(answer: httpx.Response, status: int = 200) -> Any:
-    assert answer.status_code == status, f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+    assert answer.status_code == status, (
+        f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+    )
     return answer.json() if answer.content else None
 
 

@@ -110,7 +110,7 @@ async def test_a_dry_run_reports_the_same_and_writes_nothing(mall: Mall) -> None
     report = await run(mall, "products", content, Options(dry_run=True), actor=SYSTEM)
 
     assert (report.created, report.dry_run) == (1, True)
-    for table in ("product", "sku", "stock", "event", "audit_entry", "category"):
+    for table in ("product", "sku", "stock", "event", "audit_entry", "category", "location"):
         assert await count(table) == 0, table
 
 

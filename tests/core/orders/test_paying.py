@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 
 from core import db
 from core.kernel.contracts import Job
+from core.kernel.errors import PluginUnavailable
 from core.kernel.i18n import Text
 from core.kernel.mall import Mall
 from core.kernel.origin import SYSTEM, Actor
@@ -18,9 +20,13 @@ from core.orders.types import Order
 from core.payments import service as payments
 from core.payments.errors import NothingToPay, PayTimeOver, ProviderMissing
 from core.payments.types import Capture, ChannelState, Payer, PaymentProvider, PaymentView, Prepared
+from core.sdk import hookimpl
 from core.testing import builders, races
 from core.testing.clock import FrozenClock
+from core.testing.pytest_plugin import MakeMall
 from core.testing.shop import Shop, a_shop
+
+RunJob = Callable[..., Awaitable[None]]
 
 
 class Channel:
@@ -296,3 +302,67 @@ async def test_a_hold_stops_the_code_until_it_is_released(mall: Mall, channel: C
         await orders.release_hold(mall, held, plugin_id="group", code="forming")
 
     assert await db.value(live, order.id) == 1
+
+
+async def test_money_stays_recorded_when_a_plugin_fails_to_take_part_and_is_settled_later(
+    make_mall: MakeMall, run_job: RunJob
+) -> None:
+    class Fragile:
+        broken = True
+
+        @hookimpl
+        async def order_transitioning(self) -> None:
+            if self.broken:
+                raise RuntimeError
+
+    fragile = Fragile()
+    mall = await make_mall(extra={"fragile": fragile})
+    made = Channel()
+    mall.objects.add(PaymentProvider, made.code, made)
+    shop = await a_shop(mall)
+    order = await shop.order()
+    payment = await pay(mall, shop, order)
+
+    assert await apply(mall, capture_of(mall, payment)) == "recorded"
+
+    assert await db.value("SELECT captured_fen FROM payment") == 1000
+    assert await status_of(order) == "pending_payment"
+    assert await db.value("SELECT kind || ' ' || state FROM staff_task") == "capture_stuck open"
+    with pytest.raises(PluginUnavailable):
+        await orders.cancel(mall, order.id, actor=SYSTEM, reason="pay_timeout")
+    with pytest.raises(NothingToPay):
+        await pay(mall, shop, order)
+    assert await shop.stock_now() == (5, 1)
+
+    fragile.broken = False
+    await run_job(mall, "orders.settle_captured", {"order_id": order.id})
+
+    assert await status_of(order) == "paid"
+    assert await db.value("SELECT kind || ' ' || state FROM staff_task") == "capture_stuck done"
+    assert await db.value("SELECT paid_fen FROM orders WHERE id = $1", order.id) == 1000
+
+
+async def test_a_quote_names_a_guard_that_fails(make_mall: MakeMall) -> None:
+    class Broken:
+        @hookimpl
+        async def order_guard(self) -> None:
+            raise RuntimeError
+
+    mall = await make_mall(extra={"broken": Broken()})
+    shop = await a_shop(mall)
+
+    found = await orders.quote(mall, shop.draft())
+
+    assert [p.code for p in found.problems] == ["plugin.unavailable"]
+
+
+async def test_what_staff_do_to_an_order_stands_in_the_audit_trail(mall: Mall) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    staff = await builders.a_staff(mall, ["orders.write"], None)
+
+    await orders.cancel(mall, order.id, actor=staff.actor, reason="sold out")
+
+    row = await db.row("SELECT action, subject_id, actor_id FROM audit_entry")
+    assert row is not None
+    assert tuple(row) == ("order.cancel", order.number, staff.staff_id)

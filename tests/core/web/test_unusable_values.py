@@ -7,7 +7,9 @@ import pytest
 from core.testing import builders
 
 
-@pytest.mark.parametrize("path", ["/admin/v1/tasks/9223372036854775808/done", "/admin/v1/tasks/99999999999999999999999/done"])
+@pytest.mark.parametrize(
+    "path", ["/admin/v1/tasks/9223372036854775808/done", "/admin/v1/tasks/99999999999999999999999/done"]
+)
 async def test_an_id_beyond_every_column_is_refused_clearly(mall, admin, path: str) -> None:
     staff = await builders.a_staff(mall, ["tasks.write"], None)
 
