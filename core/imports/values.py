@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 
 from core.kernel.i18n import Text
 
@@ -27,10 +27,10 @@ def needed(column: str, text: str) -> str:
 
 def fen(column: str, text: str) -> int:
     """Read yuan (``9.99``, ``¥1,200``) as fen; more than two digits after the point are refused, not rounded."""
-    cleaned = text.replace(",", "").replace(" ", "").lstrip("¥")
+    cleaned = text.replace(",", "").replace(" ", "").lstrip("\u00a5\uffe5")
     try:
         amount = Decimal(cleaned) * 100
-    except InvalidOperation:
+    except (InvalidOperation, Overflow):
         amount = Decimal("nan")
     if not amount.is_finite() or amount != amount.to_integral_value() or abs(amount) > 10**11:
         raise CellInvalid(

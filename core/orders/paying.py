@@ -133,8 +133,7 @@ async def settle_captured(mall: Mall, order_id: int, *, actor: Actor) -> Order:
             return order
         await _for_order(mall, order, captured, actor)
         await tasks.settle(mall, STUCK, subject_kind="payment", subject_id=captured.number)
-        after = await lifecycle.locked(order_id)
-    return after
+        return await lifecycle.locked(order_id)
 
 
 async def run_settle(mall: Mall, payload: dict[str, Any]) -> None:

@@ -81,7 +81,7 @@ def redis(home: Path, worker: int) -> Generator[str]:
 
 
 def _own_number(url: str, worker: int) -> str:
-    """Return the URL with the database number moved by ``worker``: in the path, or in the query of a ``unix://`` one."""
+    """Return the URL with the database number moved by ``worker``: in the path, or in a ``unix://`` one's query."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
         number = int(parse_qs(parts.query).get("db", ["0"])[0])

@@ -63,7 +63,7 @@ async def test_a_purchase_from_sign_in_to_hand_over(live: Live) -> None:
         assert [(m["kind"], m["qty"]) for m in moves] == [("commit", -2), ("receive", 3)]
         audit = ok(await staff.get(f"{ADMIN}/audit?limit=50"))["items"]
         about = {row["action"]: row for row in audit if row["subject_id"] == number}
-        assert {"order.capture", "order.complete"} <= set(about), about
+        assert {"order.pay", "order.complete"} <= set(about), about
         assert {(row["actor_name"], row["store_id"]) for row in about.values()} == {("Owner", store_id)}
 
     async def told() -> bool:

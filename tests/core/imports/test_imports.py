@@ -11,7 +11,7 @@ import pytest
 import xlsxwriter
 
 from core import db
-from core.imports import pricerule, products, sheets
+from core.imports import pricerule, products, sheets, values
 from core.imports.errors import FileUnreadable, FormatUnknown, PriceRuleInvalid
 from core.imports.service import run
 from core.imports.types import Options, Report
@@ -180,3 +180,16 @@ def test_handles_of_any_script_are_stable_and_apart() -> None:
     assert products.slug("红茶") == products.slug("红茶")
     assert products.slug("红茶") != products.slug("绿茶")
     assert products.slug("Caffè Latte") != products.slug("Caffe Latte")
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"), [("9.99", 999), ("\u00a51,200", 120000), ("\uffe58", 800), ("0", 0), ("5.10", 510)]
+)
+def test_yuan_are_read_as_fen(text: str, amount: int) -> None:
+    assert values.fen("price", text) == amount
+
+
+@pytest.mark.parametrize("text", ["", "x", "1e999999", "NaN", "Infinity", "9.999", "1e12", "--5"])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(values.CellInvalid):
+        values.fen("price", text)
