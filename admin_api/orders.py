@@ -14,7 +14,7 @@ from core.fulfilment.types import PickupView
 from core.kernel.errors import Problem
 from core.kernel.mall import Mall
 from core.orders import service as orders
-from core.orders.errors import OrderNotFound, TransitionRefused, WrongStatus
+from core.orders.errors import HoldNotFound, OrderNotFound, TransitionRefused, WrongStatus
 from core.orders.reading import AdjustmentView, TimelineEntry
 from core.orders.service import OrderFilter
 from core.orders.types import Order
@@ -109,4 +109,45 @@ async def cancel_order(mall: Mall, staff: StaffSessionView, number: str, data: C
     return await _file(mall, await orders.cancel(mall, order.id, actor=staff.actor, reason=data.reason))
 
 
-handlers: list[HTTPRouteHandler] = [list_orders, get_order, cancel_order]
+class HoldRelease(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which hold, as `holds` of the order names it (`<plugin>.<code>`), and why."""
+
+    plugin_id: Annotated[str, Meta(min_length=2, max_length=64)]
+    code: Annotated[str, Meta(min_length=1, max_length=64)]
+    reason: Annotated[str, Meta(min_length=2, max_length=200)]
+
+
+@post(
+    "/orders/{number:str}/close-payments", operation_id="close_payments_by_hand", tags=TAGS,
+    summary="End a cancellation that waits for a payment channel", status_code=200,
+    opt={"permission": "payments.confirm"},
+    description="For an order that stays `cancelling` because a channel cannot be asked any more. Its open payments count "
+    "as closed and its stock is given back. Money that comes all the same becomes a task.",
+    responses=problems(OrderNotFound, WrongStatus),
+)  # fmt: skip
+async def close_payments_by_hand(mall: Mall, staff: StaffSessionView, number: str, data: CancelReason) -> OrderFile:
+    order = await orders.get(mall, number, scope=staff.scope())
+    return await _file(mall, await orders.close_by_hand(mall, order, actor=staff.actor, reason=data.reason))
+
+
+@post(
+    "/orders/{number:str}/holds/release", operation_id="release_hold_by_hand", tags=TAGS,
+    summary="Release a hold in the place of its plugin", status_code=200, opt={"permission": "orders.write"},
+    description="For a hold whose plugin is off or gone. When it was the last one and the order is paid, fulfilment starts.",
+    responses=problems(OrderNotFound, HoldNotFound),
+)  # fmt: skip
+async def release_hold_by_hand(mall: Mall, staff: StaffSessionView, number: str, data: HoldRelease) -> OrderFile:
+    order = await orders.get(mall, number, scope=staff.scope())
+    after = await orders.release_by_hand(
+        mall, order, plugin_id=data.plugin_id, code=data.code, actor=staff.actor, reason=data.reason
+    )
+    return await _file(mall, after)
+
+
+handlers: list[HTTPRouteHandler] = [
+    list_orders,
+    get_order,
+    cancel_order,
+    close_payments_by_hand,
+    release_hold_by_hand,
+]

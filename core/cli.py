@@ -32,12 +32,15 @@ T = TypeVar("T")
 class Runner:
     """Run async work on a mall: settings read, servers there, database up to date."""
 
-    def run(self, work: Callable[[Mall], Awaitable[T]]) -> T:
-        """Return ``await work(mall)``; raises what it raises, ``LocalServerFailed``, ``MigrationsPending``."""
+    def run(self, work: Callable[[Mall], Awaitable[T]], *, migrated: bool = True) -> T:
+        """Return ``await work(mall)``; raises what it raises, and ``LocalServerFailed``.
+
+        Raises ``MigrationsPending`` unless the work can do with less (``migrated=False``).
+        """
         from core import cli_run, home  # noqa: PLC0415
 
         with home.servers(load_settings()) as settings:
-            return cli_run.on_mall(settings, work)
+            return cli_run.on_mall(settings, work, migrated=migrated)
 
 
 class MallGroup(click.RichGroup):
@@ -157,7 +160,7 @@ def plugins_list(runner: Runner) -> None:
     """List the plugins of this mall with their state."""
     from core import cli_plugins  # noqa: PLC0415
 
-    runner.run(cli_plugins.show)
+    runner.run(cli_plugins.show, migrated=False)
 
 
 @plugins.command("enable")

@@ -9,7 +9,7 @@ import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
-from core import plugin_host
+from core import plugin_host, startup
 from core.cli_run import quiet_logs
 from core.kernel.origin import SYSTEM
 from core.settings import load_settings
@@ -29,6 +29,8 @@ async def show(mall: Mall) -> None:
         table.add_row(info.id, info.version, state, info.reason or info.summary.en or info.title.en)
     console = Console(soft_wrap=True)
     console.print(table if table.row_count else "No plugin is allowed here; set MALL_PLUGINS.")
+    if await startup.pending(mall):
+        console.print("\nThe database is not up to date; run `mall migrate`.")
 
 
 async def enable(mall: Mall, plugin_id: str) -> None:

@@ -88,12 +88,13 @@ def worker(settings: Settings) -> None:
     call("core.worker.main", "run", settings)
 
 
-def on_mall(settings: Settings, work: Callable[[Mall], Awaitable[T]]) -> T:
-    """Return ``await work(mall)`` on a mall whose database is up to date. Raises ``MigrationsPending``."""
+def on_mall(settings: Settings, work: Callable[[Mall], Awaitable[T]], *, migrated: bool = True) -> T:
+    """Return ``await work(mall)``. Raises ``MigrationsPending`` if it wants a ``migrated`` database and has none."""
 
     async def run() -> T:
         async with startup.open_mall(settings) as mall:
-            await startup.assert_up_to_date(mall)
+            if migrated:
+                await startup.assert_up_to_date(mall)
             return await work(mall)
 
     quiet_logs(logging.ERROR)

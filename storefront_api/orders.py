@@ -23,14 +23,17 @@ from core.members import service as members
 from core.members.types import MemberSessionView
 from core.orders import service as orders
 from core.orders.errors import (
+    CartChanged,
     OrderEmpty,
     OrderNotFound,
     OrderRefused,
     PriceChanged,
+    QuantityTooLarge,
     RequestKeyReused,
     TransitionRefused,
     WrongStatus,
 )
+from core.orders.placing import MAX_QTY
 from core.orders.service import OrderFilter
 from core.orders.types import Contact, DraftLine, Order, OrderDraft
 from core.payments.errors import ChannelUnreachable, NothingToPay, PayTimeOver, ProviderMissing, ProviderNotOffered
@@ -40,7 +43,6 @@ from core.pricing.types import Quote
 from core.web import Page, Paged, RequestKey, paged, problems
 
 TAGS = ["orders"]
-MAX_QTY = 999
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True):
@@ -320,7 +322,9 @@ async def quote_order(mall: Mall, member: MemberSessionView, lang: Lang, data: W
     "/orders", operation_id="place_order", tags=TAGS, summary="Place an order",
     description="Reserves the stock and waits for payment until `pay_deadline`. Send the total that the shopper saw "
     "and an `Idempotency-Key`: sending both again answers the same order.",
-    responses=problems(OrderEmpty, OrderRefused, PriceChanged, OutOfStock, RequestKeyReused),
+    responses=problems(
+        OrderEmpty, OrderRefused, PriceChanged, OutOfStock, RequestKeyReused, CartChanged, QuantityTooLarge
+    ),
 )  # fmt: skip
 async def place_order(mall: Mall, member: MemberSessionView, request_key: RequestKey, data: Submit) -> OrderView:
     draft = await _draft(mall, member, data)

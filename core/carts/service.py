@@ -6,7 +6,7 @@ instead of losing one, and the limit of lines holds.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 
 import msgspec
@@ -152,10 +152,23 @@ async def remove(
     return await _change(mall, member_id, store_id, write)
 
 
-async def remove_skus(mall: Mall, member_id: int, sku_ids: Collection[int]) -> None:
-    """Take out what was ordered. Must run inside a transaction; asks no guard. Takes no lock but the lines' own."""
+async def take_ordered(mall: Mall, member_id: int, ordered: Mapping[int, int]) -> bool:
+    """Take out what was ordered, by SKU and quantity; ``False`` when the cart holds something else by now.
+
+    Must run inside a transaction, which a ``False`` must end: of two orders from one cart one finds nothing left.
+    Asks no guard. Locks the member's row like every change of the cart.
+    """
     db.assert_transaction()
-    await _delete(member_id, sku_ids)
+    gone = await db.value(
+        "WITH m AS (SELECT id FROM member WHERE id = $1 FOR NO KEY UPDATE), "
+        "d AS (DELETE FROM cart_line c USING m, unnest($2::bigint[], $3::int[]) AS w(sku_id, qty) "
+        "WHERE c.member_id = m.id AND c.sku_id = w.sku_id AND c.qty = w.qty AND c.selected RETURNING c.id) "
+        "SELECT count(*) FROM d",
+        member_id,
+        list(ordered),
+        list(ordered.values()),
+    )
+    return gone == len(ordered)
 
 
 async def _delete(member_id: int, sku_ids: Collection[int] | None) -> None:

@@ -22,10 +22,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 import msgspec
+import structlog
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 os.environ.setdefault("PICCOLO_CONF", "core.db.piccolo_conf")
 T = TypeVar("T")
+log = structlog.get_logger("mall.db")
 Row = asyncpg.Record
 
 
@@ -124,7 +126,10 @@ async def transaction() -> AsyncGenerator[None, None]:
         _open.reset(ours)
         await pool.release(connection)
     for react in state.after_commit:
-        await react()
+        try:
+            await react()
+        except Exception:
+            log.exception("a reaction to a commit failed")  # what is committed stays, and the others get their turn
 
 
 @contextlib.asynccontextmanager
@@ -234,7 +239,7 @@ async def execute(sql: str, *args: object) -> int:
 
 
 async def fetch(into: type[T], sql: str, *args: object) -> list[T]:
-    """Return the rows as structs of ``into``; a ``jsonb`` column is decoded by ``from_json`` in the struct's place."""
+    """Return the rows as structs of ``into``; a ``jsonb`` column is decoded where the struct wants an object or a list."""
     return [to_struct(into, found) for found in await rows(sql, *args)]
 
 

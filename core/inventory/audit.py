@@ -22,6 +22,11 @@ _BROKEN = {
                    lag(after, 1, 0) OVER (PARTITION BY sku_id, location_id ORDER BY id) AS expected FROM stock_move
         ) m WHERE before <> expected OR after <> before + qty
     """,
+    "no_active_reservation_on_ended_orders": """
+        SELECT r.sku_id, r.location_id, sum(r.qty) AS is, 0 AS should_be
+        FROM reservation r JOIN orders o ON o.id = r.order_id
+        WHERE r.state = 'active' AND o.status IN ('cancelled', 'closed', 'completed') GROUP BY 1, 2
+    """,
     "no_more_returned_than_committed": """
         SELECT m.sku_id, m.location_id, m.qty AS is, c.qty AS should_be
         FROM (SELECT sku_id, location_id, sum(qty) AS qty FROM stock_move WHERE kind = 'return' GROUP BY 1, 2) m

@@ -8,30 +8,33 @@ from typing import Any
 import structlog
 
 from core import db
-from core.events import defer
+from core.events import audit
 from core.kernel.contracts import Job
 from core.kernel.errors import MallError
 from core.kernel.mall import Mall
 from core.kernel.origin import SYSTEM, Actor
 from core.orders import lifecycle, queries
-from core.orders.errors import OrderNotFound
-from core.orders.paying import SETTLE_JOB, run_settle, settle_captured, settle_with_channel
+from core.orders.capturing import CLOSE_JOB, SETTLE_JOB, run_close, run_settle, settle_captured, settle_with_channel
+from core.orders.errors import OrderNotFound, WrongStatus
 from core.orders.placing import CANCEL_JOB
 from core.orders.types import Order
 from core.payments import service as payments
+from core.payments import tasks
 from core.payments.types import PaymentView
 
 log = structlog.get_logger("mall.cancelling")
 
-RETRY_S = 60
 SWEEP_LIMIT = 200
+ASK_LIMIT = 20  # a channel that does not answer takes ten seconds each
+STUCK_MINUTES = 15
 
 
 async def cancel(mall: Mall, order_id: int, *, actor: Actor, reason: str) -> Order:
     """Cancel an unpaid order and give its stock back, or leave it ``cancelling`` while a channel cannot be asked.
 
     Every open payment is closed at its channel first; one that turns out to be paid makes the order paid instead.
-    The answer's status says what happened: cancelled, cancelling or paid. Cancelling a cancelled order is harmless.
+    The answer's status says what happened: cancelled, cancelling (the sweep tries again) or paid. Cancelling a
+    cancelled order is harmless. Plugins may refuse what the buyer or staff want, not that the time to pay is over.
     """
     db.assert_no_transaction()
     async with db.transaction():
@@ -41,17 +44,46 @@ async def cancel(mall: Mall, order_id: int, *, actor: Actor, reason: str) -> Ord
         attempts = await payments.of_order(order.id)
         paid = _has_money(order, attempts)
         still_open = [p for p in attempts if p.state in payments.OPEN_STATES]
+        guarded = actor.kind in ("member", "staff") and order.status == "pending_payment"
         if not paid and not still_open:
-            return await lifecycle.transition(mall, order, "cancel", actor=actor, reason=reason)
+            return await _cancelled(mall, order, actor=actor, reason=reason, guarded=guarded)
         if not paid and order.status != "cancelling":
-            order = await lifecycle.transition(mall, order, "start_cancel", actor=actor, reason=reason)
-        if not paid:
-            defer(mall, CANCEL_JOB, {"order_id": order.id}, at=mall.clock.now() + timedelta(seconds=RETRY_S))
+            order = await lifecycle.transition(mall, order, "start_cancel", actor=actor, reason=reason, guarded=guarded)
     if paid:
         return await settle_captured(mall, order_id, actor=actor)
     for payment in still_open:
         await settle_with_channel(mall, payment, close=True, actor=actor)
-    return await _finish(mall, order_id, actor=actor, reason=order.cancel_reason or reason)
+    return await _finish(mall, order_id, actor=actor, reason=reason)
+
+
+async def _cancelled(mall: Mall, order: Order, *, actor: Actor, reason: str, guarded: bool = False) -> Order:
+    """Take the last step; the reason is the one of who began it."""
+    first = (order.cancel_reason if order.status == "cancelling" else None) or reason
+    after = await lifecycle.transition(mall, order, "cancel", actor=actor, reason=first, guarded=guarded)
+    await tasks.settle(mall, "cancel_stuck", subject_kind="order", subject_id=order.number)
+    return after
+
+
+async def close_by_hand(mall: Mall, order: Order, *, actor: Actor, reason: str) -> Order:
+    """Cancel an order that stays ``cancelling``, because a person knows that its payments will not be paid any more.
+
+    For staff, when a channel cannot be asked (its plugin is gone). Money that comes all the same becomes a
+    ``late_payment`` task. Refuses with ``WrongStatus`` unless the order is ``cancelling``.
+    """
+    async with db.transaction():
+        order = await lifecycle.locked(order.id)
+        if order.status != "cancelling":
+            raise WrongStatus(status=order.status, event="close_by_hand")
+        for payment in await payments.of_order(order.id):
+            if payment.state in payments.OPEN_STATES:
+                await payments.mark_closed(payment.id, mall.clock.now())
+        await queries.note(
+            order.id, "close_by_hand", actor_kind=actor.kind, actor_id=actor.id, actor_name=actor.name,
+            now=mall.clock.now(), details={"reason": reason},
+        )  # fmt: skip
+        audit.record(mall, actor, "order.close_by_hand", subject_kind="order", subject_id=order.number,
+                     store_id=order.store_id, after={"reason": reason})  # fmt: skip
+        return await _cancelled(mall, order, actor=actor, reason=reason)
 
 
 def _has_money(order: Order, attempts: list[PaymentView]) -> bool:
@@ -66,7 +98,7 @@ async def _finish(mall: Mall, order_id: int, *, actor: Actor, reason: str) -> Or
         open_still = any(p.state in payments.OPEN_STATES for p in attempts)
         if order.status != "cancelling" or open_still or _has_money(order, attempts):
             return order
-        return await lifecycle.transition(mall, order, "cancel", actor=actor, reason=reason, guarded=False)
+        return await _cancelled(mall, order, actor=actor, reason=reason)
 
 
 async def cancel_own(mall: Mall, number: str, *, member_id: int, reason: str) -> Order:
@@ -100,19 +132,35 @@ async def run_cancel(mall: Mall, payload: dict[str, Any]) -> None:
 
 
 async def sweep(mall: Mall, payload: dict[str, Any]) -> None:
-    """The safety net: find by query what is overdue, whatever became of its deferred job."""
-    found = await db.rows(
-        "SELECT id FROM orders WHERE status = 'cancelling' OR (status = 'pending_payment' AND pay_deadline <= $1) "
-        "ORDER BY pay_deadline LIMIT $2",
-        mall.clock.now(),
+    """The safety net: find by query what is overdue, whatever became of its deferred job.
+
+    Orders whose time is over come first; those that wait for a channel take turns, so that none starves another.
+    """
+    now = mall.clock.now()
+    overdue = await db.rows(
+        "SELECT id FROM orders WHERE status = 'pending_payment' AND pay_deadline <= $1 ORDER BY pay_deadline LIMIT $2",
+        now,
         SWEEP_LIMIT,
     )
-    for r in found:
+    waiting = await db.rows("SELECT id FROM orders WHERE status = 'cancelling' ORDER BY random() LIMIT $1", ASK_LIMIT)
+    for r in (*overdue, *waiting):
         await _cancel_if_due(mall, r["id"])
+    stuck = await db.rows(
+        "SELECT DISTINCT o.number, o.store_id FROM orders o JOIN order_timeline t ON t.order_id = o.id "
+        "WHERE o.status = 'cancelling' AND t.event = 'start_cancel' AND t.at <= $1 LIMIT $2",
+        now - timedelta(minutes=STUCK_MINUTES),
+        SWEEP_LIMIT,
+    )
+    for r in stuck:
+        await tasks.raise_task(
+            mall, "cancel_stuck", subject_kind="order", subject_id=r["number"], store_id=r["store_id"],
+            details={"order": r["number"], "minutes": STUCK_MINUTES},
+        )  # fmt: skip
 
 
 JOBS = (
     Job(name=CANCEL_JOB, run=run_cancel),
     Job(name=SETTLE_JOB, run=run_settle),
+    Job(name=CLOSE_JOB, run=run_close),
     Job(name="orders.sweep_unpaid", run=sweep, cron="* * * * *", max_runtime_s=55),
 )

@@ -84,6 +84,24 @@ class ExtensionInvalid(Invalid):
     en = "The order extension of {plugin} cannot be used: {reason}"
 
 
+class HoldNotFound(NotFound):
+    code = "orders.hold_not_found"
+    zh = "订单没有“{plugin}.{hold}”这个锁定。"
+    en = "The order has no live hold {plugin}.{hold}."
+
+
+class CartChanged(Conflict):
+    code = "orders.cart_changed"
+    zh = "购物车已在别处变动或已下单,请刷新后再提交。"
+    en = "The cart was changed or ordered elsewhere; reload it and submit again."
+
+
+class QuantityTooLarge(Invalid):
+    code = "orders.quantity_too_large"
+    zh = "每种商品一次最多 {limit} 件。"
+    en = "At most {limit} of one SKU can be ordered at once."
+
+
 class NotYetFulfilled(Conflict):
     code = "orders.not_fulfilled"
     zh = "订单还没有全部交付,不能完成。"

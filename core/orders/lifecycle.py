@@ -10,7 +10,7 @@ from core.kernel.i18n import Text
 from core.kernel.mall import Mall
 from core.kernel.origin import Actor, Origin
 from core.orders import queries
-from core.orders.errors import OrderHeld, OrderNotFound, TransitionRefused, WrongStatus
+from core.orders.errors import HoldNotFound, NotYetFulfilled, OrderHeld, OrderNotFound, TransitionRefused, WrongStatus
 from core.orders.events import OrderCancelled, OrderCompleted, OrderPaid
 from core.orders.states import step
 from core.orders.types import FulfilmentMethod, Order, Transition
@@ -43,6 +43,10 @@ async def transition(
     allowed = step(event, order.status)
     if allowed is None:
         raise WrongStatus(status=order.status, event=event)
+    if event == "complete":
+        if order.fulfilment_state != "done":
+            raise NotYetFulfilled
+        await refuse_if_held(order)
     change = Transition(event=event, source=order.status, to=allowed.to, actor=actor, reason=reason)
     if guarded:
         await _ask_guards(mall, order, change)
@@ -74,7 +78,7 @@ async def _ask_guards(mall: Mall, order: Order, change: Transition) -> None:
 
 
 async def _effects(mall: Mall, order: Order, change: Transition) -> None:
-    """What the core itself does with a step. Every effect is harmless when it comes twice."""
+    """What the core itself does with a step."""
     origin = _origin(order, change.actor)
     if change.to == "paid":
         if not order.held:
@@ -83,13 +87,27 @@ async def _effects(mall: Mall, order: Order, change: Transition) -> None:
                              paid_fen=order.paid_fen))  # fmt: skip
     elif change.to == "cancelled":
         await inventory.release(mall, order.id)
+        await _end_holds(mall, order)
         emit(mall, OrderCancelled(origin=origin, order_id=order.id, number=order.number, member_id=order.member_id,
                                   reason=change.reason))  # fmt: skip
     elif change.to == "completed":
         emit(mall, OrderCompleted(origin=origin, order_id=order.id, number=order.number, member_id=order.member_id,
                                   paid_fen=order.paid_fen))  # fmt: skip
     elif change.to == "closed":
+        await inventory.release(mall, order.id)
+        await _end_holds(mall, order)
         await _method(mall, order).stopped(mall, order)
+
+
+async def _end_holds(mall: Mall, order: Order) -> None:
+    """An order that has ended holds nothing any more."""
+    if order.held:
+        await db.execute(
+            "UPDATE order_hold SET released_at = $2 WHERE order_id = $1 AND released_at IS NULL",
+            order.id,
+            mall.clock.now(),
+        )
+        await db.execute("UPDATE orders SET held = false WHERE id = $1", order.id)
 
 
 def _method(mall: Mall, order: Order) -> FulfilmentMethod:
@@ -103,8 +121,13 @@ def _origin(order: Order, actor: Actor) -> Origin:
 
 
 async def put_hold(mall: Mall, order: Order, *, plugin_id: str, code: str, reason: Text) -> None:
-    """Stop a locked order from being fulfilled until the hold is released; the same hold twice is one hold."""
+    """Stop a locked order from being fulfilled until the hold is released; the same hold twice is one hold.
+
+    Refuses with ``WrongStatus`` for an order that has ended.
+    """
     db.assert_transaction()
+    if order.status not in ("pending_payment", "paid"):
+        raise WrongStatus(status=order.status, event="hold")
     put = await db.value(
         "INSERT INTO order_hold (order_id, plugin_id, code, reason_zh, reason_en, created_at) "
         "VALUES ($1, $2, $3, $4, $5, $6) "
@@ -150,6 +173,27 @@ async def release_hold(mall: Mall, order: Order, *, plugin_id: str, code: str) -
         after = await queries.by_id(order.id)
         assert after is not None
         await _method(mall, after).ready(mall, after)
+
+
+async def release_by_hand(mall: Mall, order: Order, *, plugin_id: str, code: str, actor: Actor, reason: str) -> Order:
+    """Release a hold in the place of its plugin, which is off, gone or wrong; for staff, with a reason, audited.
+
+    Refuses with ``HoldNotFound``. Opens its transaction.
+    """
+    async with db.transaction():
+        current = await locked(order.id)
+        live = await db.value(
+            "SELECT 1 FROM order_hold WHERE order_id = $1 AND plugin_id = $2 AND code = $3 AND released_at IS NULL",
+            order.id, plugin_id, code,
+        )  # fmt: skip
+        if live is None:
+            raise HoldNotFound(plugin=plugin_id, hold=code)
+        audit.record(
+            mall, actor, "order.release_hold", subject_kind="order", subject_id=order.number, store_id=order.store_id,
+            before={"plugin": plugin_id, "hold": code}, after={"reason": reason},
+        )  # fmt: skip
+        await release_hold(mall, current, plugin_id=plugin_id, code=code)
+        return await locked(order.id)
 
 
 async def hold_problems(order_id: int) -> list[Problem]:

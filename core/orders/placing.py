@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import msgspec
+import structlog
 
 from core import db
 from core.carts import service as carts
 from core.events import defer, emit
 from core.inventory import service as inventory
 from core.inventory.types import Want
+from core.kernel.contracts import ObjectMissing
 from core.kernel.errors import MallError, PluginUnavailable, Problem
 from core.kernel.ids import new_number
 from core.kernel.mall import Mall
 from core.kernel.origin import Actor
 from core.orders import lifecycle, queries
 from core.orders.errors import (
+    CartChanged,
     ExtensionInvalid,
     ExtensionUnknown,
     MemberLimitReached,
@@ -25,6 +30,7 @@ from core.orders.errors import (
     OrderRefused,
     OrderTooLong,
     PriceChanged,
+    QuantityTooLarge,
     RequestKeyReused,
 )
 from core.orders.events import OrderPlaced
@@ -41,48 +47,64 @@ from core.pricing import service as pricing
 from core.pricing.types import Quote
 
 MAX_LINES = 100
+MAX_QTY = 999
+log = structlog.get_logger("mall.placing")
 CANCEL_JOB = "orders.cancel_unpaid"
 
 
 async def quote(mall: Mall, draft: OrderDraft) -> OrderQuote:
-    """Price a draft and say everything that stands in its way. Writes nothing; a failing plugin's part is left out.
+    """Price a draft and say everything that stands in its way. Orders nothing; a failing plugin's part is left out.
 
     Raises ``OrderEmpty``, ``OrderTooLong``, ``ExtensionUnknown`` or ``ExtensionInvalid`` for what cannot be priced.
     """
     draft = check_shape(mall, draft)
+    plans = await _plans(mall, draft)
+    chosen = plans.get(draft.fulfilment_method)
     problems: list[Problem] = []
     plan = FulfilmentPlan(location_id=0)
-    try:
-        plan = await mall.objects.get(FulfilmentMethod, draft.fulfilment_method).plan(mall, draft)
-    except MallError as refusal:
-        problems.append(refusal.as_problem())
+    if isinstance(chosen, FulfilmentPlan):
+        plan = chosen
+    else:
+        problems.append(chosen or ObjectMissing(object=draft.fulfilment_method).as_problem())
     priced, found = await _priced(mall, draft, plan, placing=False)
     problems += found
     answers = await mall.hooks.lenient("order_guard", mall=mall, draft=draft, quote=priced)
     problems += [problem for _, said in answers.given for problem in said]
     problems += [PluginUnavailable(plugin=plugin_id).as_problem() for plugin_id in answers.failed]
-    return OrderQuote(quote=priced, problems=tuple(problems), options=await fulfilment_options(mall, draft))
+    return OrderQuote(quote=priced, problems=tuple(problems), options=await _options(mall, draft, plans))
 
 
-async def fulfilment_options(mall: Mall, draft: OrderDraft) -> tuple[FulfilmentOption, ...]:
-    """Return the ways to get the goods of ``draft``: every method that is there, then what plugins propose."""
-    options: list[FulfilmentOption] = []
-    for code, _, method in mall.objects.all(FulfilmentMethod):
+async def _plans(mall: Mall, draft: OrderDraft) -> dict[str, FulfilmentPlan | Problem]:
+    """Ask every fulfilment method for its plan; one that fails is not available, and the others still are."""
+    plans: dict[str, FulfilmentPlan | Problem] = {}
+    for code, owner, method in mall.objects.all(FulfilmentMethod):
         try:
-            plan = await method.plan(mall, draft)
+            async with asyncio.timeout(mall.hooks.timeout_s):
+                plans[code] = await method.plan(mall, draft)
         except MallError as refusal:
-            reason = refusal.as_problem().message
-            options.append(FulfilmentOption(method=code, title=method.title, available=False, reason=reason))
-        else:
-            options.append(
-                FulfilmentOption(
-                    method=code,
-                    title=method.title,
-                    available=True,
-                    freight_fen=plan.freight_fen,
-                    store_id=draft.store_id,
-                )
-            )
+            plans[code] = refusal.as_problem()
+        except Exception:
+            log.exception("fulfilment method failed", method=code, owner=owner)
+            plans[code] = PluginUnavailable(plugin=owner).as_problem()
+    return plans
+
+
+async def _options(
+    mall: Mall, draft: OrderDraft, plans: Mapping[str, FulfilmentPlan | Problem]
+) -> tuple[FulfilmentOption, ...]:
+    """Return the ways to get the goods of ``draft``: every method that is there, then what plugins propose."""
+    options = [
+        FulfilmentOption(
+            method=code,
+            title=method.title,
+            available=isinstance(plan := plans[code], FulfilmentPlan),
+            freight_fen=plan.freight_fen if isinstance(plan, FulfilmentPlan) else 0,
+            store_id=draft.store_id,
+            reason=None if isinstance(plan, FulfilmentPlan) else plan.message,
+        )
+        for code, _, method in mall.objects.all(FulfilmentMethod)
+        if code in plans
+    ]
     answers = await mall.hooks.lenient("fulfilment_options", mall=mall, draft=draft)
     return (*options, *(option for _, said in answers.given for option in said))
 
@@ -132,7 +154,7 @@ async def _place_once(
         earlier = await _earlier(draft.member_id, request_key, wish)
         assert earlier is not None
         return earlier
-    return order if order.payable_fen else await _reread(order)
+    return order if order.payable_fen and not mall.hooks.has("order_placing") else await _reread(order)
 
 
 async def _claim(mall: Mall, order: Order, draft: OrderDraft) -> None:
@@ -144,12 +166,16 @@ async def _claim(mall: Mall, order: Order, draft: OrderDraft) -> None:
     ]
     await inventory.reserve(mall, order.id, wants, expires_at=order.pay_deadline)
     if draft.from_cart:
-        await carts.remove_skus(mall, draft.member_id, [line.sku_id for line in draft.lines])
+        ordered = {line.sku_id: line.qty for line in draft.lines}
+        if not await carts.take_ordered(mall, draft.member_id, ordered):
+            raise CartChanged
     await mall.hooks.strict("order_placing", mall=mall, order=order, draft=draft)
     emit(mall, OrderPlaced(origin=order.origin, order_id=order.id, number=order.number, member_id=order.member_id,
                            payable_fen=order.payable_fen))  # fmt: skip
     if order.pay_deadline is not None:
-        defer(mall, CANCEL_JOB, {"order_id": order.id}, at=order.pay_deadline)
+        # A little late on purpose: the queue counts from the start of the transaction, and a job that comes before the
+        # deadline has nothing to do.
+        defer(mall, CANCEL_JOB, {"order_id": order.id}, at=order.pay_deadline + timedelta(seconds=2))
     else:
         await payments.settle_zero(mall, order.id, origin=order.origin)
         buyer = Actor(kind="member", id=order.member_id)
@@ -196,6 +222,8 @@ def check_shape(mall: Mall, draft: OrderDraft) -> OrderDraft:
         wanted[line.sku_id] = wanted.get(line.sku_id, 0) + line.qty
     if len(wanted) > MAX_LINES:
         raise OrderTooLong(limit=MAX_LINES)
+    if any(qty > MAX_QTY for qty in wanted.values()):
+        raise QuantityTooLarge(limit=MAX_QTY)
     lines = tuple(msgspec.structs.replace(draft.lines[0], sku_id=sku_id, qty=qty) for sku_id, qty in wanted.items())
     checked = {plugin_id: _extension(mall, plugin_id, given) for plugin_id, given in draft.extensions.items()}
     return msgspec.structs.replace(draft, lines=lines, extensions=checked)

@@ -13,19 +13,18 @@ from core import db
 from core.orders.types import Order, OrderDraft
 from core.pricing.types import Quote
 
-_LINES = "(SELECT jsonb_agg(to_jsonb(l) ORDER BY l.position) FROM order_line l WHERE l.order_id = o.id) AS lines"
-_LIST = 50
+LINES = "(SELECT jsonb_agg(to_jsonb(l) ORDER BY l.position) FROM order_line l WHERE l.order_id = o.id) AS lines"
 
 
 async def by_id(order_id: int) -> Order | None:
-    return await db.fetch_one(Order, f"SELECT o.*, {_LINES} FROM orders o WHERE o.id = $1", order_id)  # noqa: S608 - a constant
+    return await db.fetch_one(Order, f"SELECT o.*, {LINES} FROM orders o WHERE o.id = $1", order_id)  # noqa: S608 - a constant
 
 
 async def by_number(number: str, *, member_id: int | None = None, scope: Sequence[int] | None = None) -> Order | None:
     """Find an order; ``member_id`` and ``scope`` (store ids) make everybody else's look like none."""
     return await db.fetch_one(
         Order,
-        f"SELECT o.*, {_LINES} FROM orders o WHERE o.number = $1 AND ($2::bigint IS NULL OR o.member_id = $2) "  # noqa: S608 - a constant
+        f"SELECT o.*, {LINES} FROM orders o WHERE o.number = $1 AND ($2::bigint IS NULL OR o.member_id = $2) "  # noqa: S608 - a constant
         "AND ($3::bigint[] IS NULL OR o.store_id = ANY($3))",
         number,
         member_id,
@@ -35,7 +34,7 @@ async def by_number(number: str, *, member_id: int | None = None, scope: Sequenc
 
 async def by_request_key(member_id: int, request_key: str) -> tuple[Order, bytes] | None:
     found = await db.row(
-        f"SELECT o.*, {_LINES} FROM orders o WHERE o.member_id = $1 AND o.request_key = $2",  # noqa: S608 - a constant
+        f"SELECT o.*, {LINES} FROM orders o WHERE o.member_id = $1 AND o.request_key = $2",  # noqa: S608 - a constant
         member_id,
         request_key,
     )

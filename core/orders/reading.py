@@ -88,9 +88,10 @@ async def find(mall: Mall, where: OrderFilter, *, after_id: int | None, limit: i
     if not where.show_hidden:
         conditions.append("NOT o.hidden")
     args.append(limit)
-    lines = "(SELECT jsonb_agg(to_jsonb(l) ORDER BY l.position) FROM order_line l WHERE l.order_id = o.id) AS lines"
-    matching = " AND ".join(conditions) or "true"
-    sql = f"SELECT o.*, {lines} FROM orders o WHERE {matching} ORDER BY o.id DESC LIMIT ${len(args)}"  # noqa: S608 - only column names of this file
+    sql = (
+        f"SELECT o.*, {queries.LINES} FROM orders o WHERE {' AND '.join(conditions) or 'true'} "  # noqa: S608 - names of ours
+        f"ORDER BY o.id DESC LIMIT ${len(args)}"
+    )
     return await db.fetch(Order, sql, *args)
 
 

@@ -1,9 +1,18 @@
 """Everything other parts of the mall may do with orders, by name."""
 
-from core.orders.cancelling import cancel, cancel_own
+from core.orders.cancelling import cancel, cancel_own, close_by_hand
+from core.orders.capturing import apply_capture, settle_captured, settle_with_channel
 from core.orders.handing import hand_over_all
-from core.orders.lifecycle import hold_problems, locked, put_hold, refuse_if_held, release_hold, transition
-from core.orders.paying import apply_capture, methods, pay_with, settle_with_channel, start_payment
+from core.orders.lifecycle import (
+    hold_problems,
+    locked,
+    put_hold,
+    refuse_if_held,
+    release_by_hand,
+    release_hold,
+    transition,
+)
+from core.orders.paying import methods, pay_with, start_payment
 from core.orders.placing import place_order, quote
 from core.orders.reading import OrderDetail, OrderFilter, detail, extras, find, get, hide
 
@@ -13,6 +22,7 @@ __all__ = [
     "apply_capture",
     "cancel",
     "cancel_own",
+    "close_by_hand",
     "detail",
     "extras",
     "find",
@@ -27,7 +37,9 @@ __all__ = [
     "put_hold",
     "quote",
     "refuse_if_held",
+    "release_by_hand",
     "release_hold",
+    "settle_captured",
     "settle_with_channel",
     "start_payment",
     "transition",

@@ -32,7 +32,10 @@ async def of_order(order_id: int) -> list[PaymentView]:
 
 
 async def lock(number: str) -> PaymentView:
-    """Lock one attempt for the rest of the transaction; raises ``PaymentNotFound``."""
+    """Lock one attempt for the rest of the transaction; raises ``PaymentNotFound``.
+
+    Under the order's lock this waits for nobody who changes money; it keeps ``mark_closed`` out, which has no order.
+    """
     db.assert_transaction()
     found = await db.fetch_one(PaymentView, "SELECT * FROM payment WHERE number = $1 FOR UPDATE", number)
     if found is None:
@@ -53,20 +56,14 @@ async def open_attempt(
         PaymentView,
         "INSERT INTO payment (number, order_id, provider, amount_fen, currency, state, channel, store_id, staff_id, "
         "created_at, expires_at) VALUES ($1, $2, $3, $4, $5, 'created', $6, $7, $8, $9, $10) "
-        "ON CONFLICT (order_id, provider) WHERE state IN ('created', 'pending') DO NOTHING RETURNING *",
+        # The conflicting row is "changed" so that it comes back; one closed meanwhile is no conflict any more.
+        "ON CONFLICT (order_id, provider) WHERE state IN ('created', 'pending') "
+        "DO UPDATE SET provider = excluded.provider RETURNING *",
         new_number("P", now, mall.settings.mall_zone), order_id, provider, amount_fen, CURRENCY, origin.channel,
         origin.store_id, origin.staff_id, now, expires_at,
     )  # fmt: skip
-    if found is not None:
-        return found
-    existing = await db.fetch_one(
-        PaymentView,
-        "SELECT * FROM payment WHERE order_id = $1 AND provider = $2 AND state IN ('created', 'pending')",
-        order_id,
-        provider,
-    )
-    assert existing is not None
-    return existing
+    assert found is not None
+    return found
 
 
 async def set_prepared(payment_id: int, prepared: Prepared) -> PaymentView | None:
@@ -137,10 +134,14 @@ async def settle_zero(mall: Mall, order_id: int, *, origin: Origin) -> PaymentVi
 async def store_notification(
     mall: Mall, *, provider: str, event_id: str, headers: dict[str, str], body: bytes, verified: bool
 ) -> int | None:
-    """Keep what a channel sent, before anything is done with it; ``None`` when this event is here already."""
+    """Keep what a channel sent, before anything is done with it; ``None`` when this event was handled already.
+
+    An event that is here and was not handled (the process died in between) is given out again.
+    """
     return await db.value(
         "INSERT INTO payment_inbox (provider, event_id, headers, body, verified, received_at) "
-        "VALUES ($1, $2, $3::jsonb, $4, $5, $6) ON CONFLICT (provider, event_id) DO NOTHING RETURNING id",
+        "VALUES ($1, $2, $3::jsonb, $4, $5, $6) ON CONFLICT (provider, event_id) "
+        "DO UPDATE SET tries = payment_inbox.tries + 1 WHERE payment_inbox.handled_at IS NULL RETURNING id",
         provider, event_id, db.json(headers), body, verified, mall.clock.now(),
     )  # fmt: skip
 

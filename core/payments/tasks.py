@@ -14,7 +14,9 @@ from core.kernel.mall import Mall
 from core.kernel.origin import Actor
 from core.payments.errors import TaskNotOpen
 
-TaskKind = Literal["orphan_payment", "payment_mismatch", "duplicate_payment", "late_payment", "capture_stuck"]
+TaskKind = Literal[
+    "orphan_payment", "payment_mismatch", "duplicate_payment", "late_payment", "capture_stuck", "cancel_stuck"
+]
 
 
 class StaffTaskView(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +44,16 @@ async def raise_task(
         "VALUES ($1, $2, $3, $4, $5::jsonb, $6) ON CONFLICT (kind, subject_kind, subject_id) DO NOTHING",
         kind, subject_kind, subject_id, store_id, db.json(details), mall.clock.now(),
     )  # fmt: skip
+
+
+async def is_open(kind: TaskKind, *, subject_kind: str, subject_id: str) -> bool:
+    found = await db.value(
+        "SELECT 1 FROM staff_task WHERE kind = $1 AND subject_kind = $2 AND subject_id = $3 AND state = 'open'",
+        kind,
+        subject_kind,
+        subject_id,
+    )
+    return found is not None
 
 
 async def settle(mall: Mall, kind: TaskKind, *, subject_kind: str, subject_id: str) -> None:

@@ -71,13 +71,18 @@ async def confirm(mall: Mall, staff: StaffSessionView, number: str, taken: Confi
     """
     order = await orders.get(mall, number, scope=staff.scope())
     payment = await _waiting(order)
+    if payment is None and order.status not in ("pending_payment", "cancelling"):
+        raise OrderNotPayable(status=order.status)
+    if payment is None:
+        raise NothingToConfirm(number=order.number)
     if taken.method not in config(mall).methods:
         raise MethodNotTaken(method=taken.method)
     if taken.method != CASH and not taken.reference:
         raise ReferenceNeeded
     if taken.amount_fen != payment.amount_fen:
         raise AmountDiffers(due_fen=payment.amount_fen, given_fen=taken.amount_fen)
-    reference = f"{taken.method}:{taken.reference or payment.number}"
+    # Numbers of terminals repeat from store to store.
+    reference = f"{order.store_id}:{taken.method}:{taken.reference or payment.number}"
     if payment.state == "captured" and payment.channel_txn_id != reference:
         raise ConfirmedOtherwise
     if payment.state != "captured" and order.status not in ("pending_payment", "cancelling"):
@@ -100,21 +105,21 @@ async def confirm(mall: Mall, staff: StaffSessionView, number: str, taken: Confi
     return Confirmed(order_number=number, payment_number=payment.number, result=result, order_status=after.status)
 
 
-async def _waiting(order: Order) -> PaymentView:
+async def _waiting(order: Order) -> PaymentView | None:
     """Return the payment to confirm: the open one, else the one already captured (a repeated click)."""
     ours = [p for p in await payments.of_order(order.id) if p.provider == CODE]
     for states in (("created", "pending"), ("captured",)):
         for payment in ours:
             if payment.state in states:
                 return payment
-    raise NothingToConfirm(number=order.number)
+    return None
 
 
 async def receipts(order_ids: Sequence[int]) -> dict[int, Receipt]:
     """Return how orders were paid at the counter, by order id."""
     found = await db.fetch(
         Receipt,
-        "SELECT order_id, method, split_part(channel_txn_id, ':', 2) AS reference, captured_fen AS amount_fen, "
+        "SELECT order_id, method, regexp_replace(channel_txn_id, '^[^:]*:[^:]*:', '') AS reference, captured_fen AS amount_fen, "
         "staff_id, captured_at FROM payment WHERE order_id = ANY($1) AND provider = $2 AND state = 'captured'",
         list(order_ids),
         CODE,

@@ -23,11 +23,13 @@ class Confirm(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1, description="What was taken, in fen; must be what the order costs.", examples=[3200])
     ]
     method: Annotated[Method, Meta(description="How it was paid.", examples=["cash"])]
-    reference: Annotated[str, Meta(max_length=48, pattern=r"^[\x21-\x7e]*$", description="Number on the receipt.")] = ""
+    reference: Annotated[str, Meta(max_length=32, pattern=r"^[\x21-\x7e]*$", description="Number on the receipt.")] = ""
 
 
 class Confirmed(Struct, frozen=True, kw_only=True):
-    """``result``: paid, or repeat when exactly this was confirmed before."""
+    """``result``: paid; repeat when exactly this was confirmed before; recorded when the money is booked and the order
+    follows as soon as a failing plugin lets it; late or duplicate when staff must pay it back (there is a task then).
+    """
 
     order_number: str
     payment_number: str

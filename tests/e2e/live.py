@@ -223,7 +223,7 @@ def ok(answer: httpx.Response, status: int = 200) -> Any:
     return answer.json() if answer.content else None
 
 
-async def until(what: Callable[[], Awaitable[Any]], *, within_s: float = 15.0, every_s: float = 0.05) -> Any:
+async def until(what: Callable[[], Awaitable[Any]], *, within_s: float = 30.0, every_s: float = 0.05) -> Any:
     """Ask again until the answer is true, and return it."""
     end = time.monotonic() + within_s
     while True:

@@ -1,4 +1,4 @@
-"""Bring a home to where ``mall serve`` and ``mall worker`` can start, as the demo's supervisor does; a process of its own."""
+"""Bring a home to where ``mall serve`` and ``mall worker`` can start, as the demo's supervisor does."""
 
 from __future__ import annotations
 

@@ -185,12 +185,15 @@ def test_serve_refuses_a_database_that_is_not_migrated(folder: Path) -> None:
     assert re.fullmatch(r"✗ The database is not up to date .* run `mall migrate` first. \[.*pending\]\n", done.stderr)
 
 
-def test_the_worker_refuses_a_database_that_is_not_migrated(folder: Path) -> None:
+def test_the_worker_refuses_a_database_that_is_not_migrated_and_the_list_of_plugins_says_so(folder: Path) -> None:
     done = mall(folder / "home", "worker")
+    listed = mall(folder / "home", "plugins", "list")
 
     assert done.returncode == 1
     assert "mall migrate" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "pay_at_store" in listed.stdout
+    assert "The database is not up to date; run `mall migrate`." in listed.stdout
 
 
 @pytest.mark.parametrize("command", [["serve"], ["demo"]])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.live import ADMIN, Live, ok, until
 
-pytestmark = [pytest.mark.xdist_group("live"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 LINES = 300
 BAD = {57: "hours", 120: "lat", 301: "name"}  # line of the file (the header is line 1) and the column that is wrong
 
@@ -19,7 +19,8 @@ def _file() -> str:
     for line in range(2, LINES + 2):
         wrong = BAD.get(line)
         cells = [
-            f"K{line:03d}", "" if wrong == "name" else f"喀什 {line} 店", "新疆维吾尔自治区", "喀什市", f"人民东路 {line} 号",
+            f"K{line:03d}", "" if wrong == "name" else f"喀什 {line} 店",
+            "新疆维吾尔自治区", "喀什市", f"人民东路 {line} 号",
             f"{75.9 + line / 10_000:.4f}", "north" if wrong == "lat" else "39.4704", "pickup",
             "always" if wrong == "hours" else "08:00-22:00",
         ]  # fmt: skip

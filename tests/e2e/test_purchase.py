@@ -11,7 +11,7 @@ import pytest
 from core.demo import purchase
 from tests.e2e.live import ADMIN, HERE, SHOP, Live, a_key, ok, until, wish
 
-pytestmark = [pytest.mark.xdist_group("live"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 EVENTS = ["order.placed", "order.paid", "order.fulfilled", "order.completed"]
 
 

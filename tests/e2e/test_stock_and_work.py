@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.live import SHOP, Live, a_key, ok, until, wish
 
-pytestmark = [pytest.mark.xdist_group("live"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 
 async def _all_at_once(live: Live, buyers: int, sku_id: int, store_id: int) -> Counter[tuple[int, str]]:
@@ -70,7 +70,8 @@ async def test_an_order_that_nobody_pays_is_cancelled_by_its_deferred_job(live: 
         # The half hour is over: only in this one job, for which the worker looks again when the next order comes.
         await live.rows("UPDATE orders SET pay_deadline = now() WHERE number = $1", number)
         jobs = await live.rows(
-            "UPDATE pgqueuer SET execute_after = now() FROM orders o WHERE o.number = $1 AND entrypoint = 'orders.cancel_unpaid'"
+            "UPDATE pgqueuer SET execute_after = now() FROM orders o"
+            " WHERE o.number = $1 AND entrypoint = 'orders.cancel_unpaid'"
             " AND convert_from(payload, 'UTF8')::jsonb = jsonb_build_object('order_id', o.id) RETURNING pgqueuer.id",
             number,
         )

@@ -146,9 +146,12 @@ async def test_what_was_ordered_is_taken_out(mall: Mall) -> None:
     member_id, skus = await a_cart(mall, 1, 2)
 
     with pytest.raises(db.NoTransaction):
-        await carts.remove_skus(mall, member_id, [skus[0]])
+        await carts.take_ordered(mall, member_id, {skus[0]: 1})
     async with db.transaction():
-        await carts.remove_skus(mall, member_id, [skus[0]])
+        assert await carts.take_ordered(mall, member_id, {skus[0]: 1})
+    async with db.transaction():
+        assert not await carts.take_ordered(mall, member_id, {skus[0]: 1})
+        assert not await carts.take_ordered(mall, member_id, {skus[1]: 99})
 
     assert quantities(await carts.view(mall, member_id)) == {skus[1]: 2}
 

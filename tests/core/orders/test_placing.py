@@ -6,14 +6,23 @@ import msgspec
 import pytest
 
 from core import db
+from core.carts import service as carts
 from core.inventory.errors import OutOfStock
 from core.kernel.errors import PluginUnavailable, Problem
 from core.kernel.i18n import Text
 from core.kernel.mall import Mall
 from core.kernel.origin import Origin
 from core.orders import service as orders
-from core.orders.errors import ExtensionUnknown, OrderEmpty, OrderRefused, PriceChanged, RequestKeyReused
-from core.orders.types import DraftLine, OrderDraft
+from core.orders.errors import (
+    CartChanged,
+    ExtensionUnknown,
+    OrderEmpty,
+    OrderRefused,
+    PriceChanged,
+    QuantityTooLarge,
+    RequestKeyReused,
+)
+from core.orders.types import DraftLine, Order, OrderDraft
 from core.sdk import hookimpl
 from core.testing import builders, races
 from core.testing.shop import a_shop
@@ -220,3 +229,31 @@ async def test_placing_takes_at_most_twelve_round_trips(mall: Mall) -> None:
 
     db.round_trips.reset(token)
     assert len(seen) <= 9, seen
+
+
+async def test_of_two_orders_from_one_cart_one_wins_and_its_repeat_answers_it(mall: Mall) -> None:
+    shop = await a_shop(mall, on_hand=10)
+    await carts.add(mall, shop.member.id, sku_id=shop.sku_id, qty=1)
+    draft = msgspec.structs.replace(shop.draft(), from_cart=True)
+    keys = ("key-00001", "key-00002")
+
+    async def place(number: int) -> Order:
+        return await orders.place_order(mall, draft, expected_total_fen=1000, request_key=keys[number])
+
+    outcomes = await races.run_together(2, place)
+
+    assert sorted(o.ok for o in outcomes) == [False, True]
+    assert [type(o.error) for o in outcomes if not o.ok] == [CartChanged]
+    won = next(i for i, o in enumerate(outcomes) if o.ok)
+    emptied = msgspec.structs.replace(draft, lines=())
+    again = await orders.place_order(mall, emptied, expected_total_fen=1000, request_key=keys[won])
+    assert again.number == outcomes[won].value.number
+    assert await shop.stock_now() == (10, 1)
+
+
+async def test_merged_lines_cannot_pass_the_limit_of_one_line(mall: Mall) -> None:
+    shop = await a_shop(mall)
+    draft = msgspec.structs.replace(shop.draft(), lines=(DraftLine(sku_id=shop.sku_id, qty=999),) * 2)
+
+    with pytest.raises(QuantityTooLarge):
+        await orders.quote(mall, draft)
