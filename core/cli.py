@@ -149,6 +149,20 @@ def migrate() -> None:
     click.echo(f"{len(done)} migrations run." if done else "The database is up to date.")
 
 
+@mall.command()
+@click.argument("login")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
+@click.pass_obj
+def owner(runner: Runner, login: str, *, password_stdin: bool) -> None:
+    """Make LOGIN an owner with a new password: the first staff account, or the way back in."""
+    from core.staff.service import create_owner  # noqa: PLC0415
+
+    given = sys.stdin.readline().rstrip("\n") if password_stdin else ""
+    password: str = given or click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    made = runner.run(lambda mall: create_owner(mall, login, password))
+    click.echo(f"{made.login} is an owner now; sessions of that login have ended.")
+
+
 @mall.group()
 def plugins() -> None:
     """List the plugins and switch them on and off."""

@@ -18,8 +18,7 @@ def entry_points() -> dict[str, str]:
     In a checkout that is not installed the built-in plugins are read from its ``pyproject.toml``: the same table that
     an installation turns into entry points.
     """
-    found = {point.name: point.value for point in metadata.entry_points(group=GROUP)}
-    return found or _from_checkout()
+    return _from_checkout() | {point.name: point.value for point in metadata.entry_points(group=GROUP)}
 
 
 def _from_checkout() -> dict[str, str]:

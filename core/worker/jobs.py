@@ -100,6 +100,9 @@ def _deferred(mall: Mall, owner: str, job: Job, give_up: asyncio.Event) -> Calla
             await run_job(mall, job, payload, give_up=give_up)
         except Stopped:
             raise RetryRequested(reason="the worker ended") from None
+        except Exception:
+            log.exception("job failed", job=job.name)  # PgQueuer keeps it, where nobody looks first
+            raise
 
     return run
 

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from pgqueuer.domain.errors import FailingListenerError
+
 from core import db
 from core.cache import connect
 from core.events import queue_installed
+from core.kernel.errors import Unavailable
 from core.plugin_host import attach, boot, detach
 from core.worker import deliveries
 from core.worker.jobs import AT_ONCE, BATCH, HEARTBEAT, queuer
@@ -29,8 +32,12 @@ RESTART_S = 2.0
 log = structlog.get_logger("mall.worker")
 
 
-class NotMigrated(Exception):
+class NotMigrated(Unavailable):
     """The database has no job queue yet."""
+
+    code = "worker.not_migrated"
+    zh = "数据库还没有任务队列,请先运行 mall migrate。"
+    en = "The database has no job queue yet; run `mall migrate` first."
 
 
 def run(settings: Settings) -> None:
@@ -49,7 +56,7 @@ async def main(settings: Settings) -> None:
     redis = connect(settings.redis_url) if settings.redis_url else None
     try:
         if not await queue_installed():
-            raise NotMigrated("the database has no job queue: run `mall migrate` first")
+            raise NotMigrated
         mall = boot(settings, redis=redis, check_tables=False)
         await attach(mall)
         try:
@@ -104,6 +111,9 @@ async def _run_jobs(mall: Mall, stop: asyncio.Event, give_up: asyncio.Event) -> 
                 heartbeat_timeout=HEARTBEAT,
                 shutdown_on_listener_failure=True,
             )
+        except FailingListenerError:
+            # Its probe can overtake its own LISTEN on a busy machine; nothing is lost.
+            log.warning("the job queue lost its listener; starting it again")
         except Exception:
             log.exception("job queue interrupted; starting it again")
             with contextlib.suppress(TimeoutError):
