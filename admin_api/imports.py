@@ -19,7 +19,7 @@ from core.staff.types import StaffSessionView
 from core.web import UPLOAD_LIMIT, Page, Paged, paged, problems
 
 TAGS = ["imports"]
-RUN = {"permission": "imports.run"}
+RUN = {"permission": "imports.run", "all_stores": True}
 
 
 class Upload(msgspec.Struct, kw_only=True):

@@ -121,8 +121,8 @@ class HoldRelease(Struct, frozen=True, forbid_unknown_fields=True):
     "/orders/{number:str}/close-payments", operation_id="close_payments_by_hand", tags=TAGS,
     summary="End a cancellation that waits for a payment channel", status_code=200,
     opt={"permission": "payments.confirm"},
-    description="For an order that stays `cancelling` because a channel cannot be asked any more. Its open payments count "
-    "as closed and its stock is given back. Money that comes all the same becomes a task.",
+    description="For an order that stays `cancelling` because a channel cannot be asked any more. Its open payments "
+    "count as closed and its stock is given back. Money that comes all the same becomes a task.",
     responses=problems(OrderNotFound, WrongStatus),
 )  # fmt: skip
 async def close_payments_by_hand(mall: Mall, staff: StaffSessionView, number: str, data: CancelReason) -> OrderFile:
@@ -133,7 +133,8 @@ async def close_payments_by_hand(mall: Mall, staff: StaffSessionView, number: st
 @post(
     "/orders/{number:str}/holds/release", operation_id="release_hold_by_hand", tags=TAGS,
     summary="Release a hold in the place of its plugin", status_code=200, opt={"permission": "orders.write"},
-    description="For a hold whose plugin is off or gone. When it was the last one and the order is paid, fulfilment starts.",
+    description="For a hold whose plugin is off or gone. When it was the last one and the order is paid, "
+    "fulfilment starts.",
     responses=problems(OrderNotFound, HoldNotFound),
 )  # fmt: skip
 async def release_hold_by_hand(mall: Mall, staff: StaffSessionView, number: str, data: HoldRelease) -> OrderFile:

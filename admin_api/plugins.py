@@ -32,7 +32,7 @@ async def list_plugins(mall: Mall) -> list[PluginInfo]:
 
 @post(
     "/plugins/{plugin_id:str}/enable", operation_id="enable_plugin", tags=TAGS, summary="Switch a plugin on",
-    status_code=200, opt={"permission": "plugins.write"},
+    status_code=200, opt={"permission": "plugins.write", "all_stores": True},
     description="Counts in every worker within a second; on already is harmless.",
     responses=problems(PluginNotFound, PluginNotUsable, PluginNeedsMigration, PluginRequires),
 )  # fmt: skip
@@ -43,7 +43,7 @@ async def enable_plugin(mall: Mall, staff: StaffSessionView, plugin_id: str) -> 
 
 @post(
     "/plugins/{plugin_id:str}/disable", operation_id="disable_plugin", tags=TAGS, summary="Switch a plugin off",
-    status_code=200, opt={"permission": "plugins.write"},
+    status_code=200, opt={"permission": "plugins.write", "all_stores": True},
     description="Counts in every worker within a second: its routes answer 404 `plugin.disabled`, its hooks and jobs "
     "are skipped. One that drains finishes old work first.",
     responses=problems(PluginNotFound, PluginRequired),

@@ -34,7 +34,15 @@ from core.members import service as members
 from core.members.events import MemberJoined
 from core.members.types import IdentityProvider, JoinSource, MemberSessionView, MemberView, Proof
 from core.orders import service as orders
-from core.orders.errors import OrderHeld, OrderNotFound, OrderRefused, PriceChanged, TransitionRefused, WrongStatus
+from core.orders.errors import (
+    OrderHeld,
+    OrderNotFound,
+    OrderRefused,
+    PriceChanged,
+    TransitionRefused,
+    WrongStatus,
+    named_status,
+)
 from core.orders.events import OrderCancelled, OrderCompleted, OrderFulfilled, OrderPaid, OrderPlaced
 from core.orders.types import (
     Contact,
@@ -189,6 +197,7 @@ __all__ = [
     "invalidate",
     "inventory",
     "members",
+    "named_status",
     "need_scope",
     "new_code",
     "new_digits",

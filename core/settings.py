@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Meta
 
 Env = Literal["development", "production", "test"]
 
@@ -26,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     mall_env: Env = "development"
     mall_home: str = ".mall"
     mall_host: str = "127.0.0.1"
-    mall_port: int = 8000
+    mall_port: Annotated[int, Meta(ge=1, le=65535)] = 8000
     mall_base_url: str = ""
     mall_name: str = "Minimall"
     mall_zone: str = "Asia/Shanghai"
@@ -34,10 +36,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     mall_plugins: str = "nearby_stores,pay_at_store"
     mall_secret: str = ""
     mall_notification_channel: str = "console"
-    mall_pool_size: int = 10
+    mall_pool_size: Annotated[int, Meta(ge=1, le=500)] = 10
     mall_log_level: str = "INFO"
-    mall_pay_minutes: int = 30
-    mall_trusted_proxies: int = 0
+    mall_pay_minutes: Annotated[int, Meta(ge=1, le=60 * 24 * 30)] = 30
+    mall_trusted_proxies: Annotated[int, Meta(ge=0, le=10)] = 0
 
     @property
     def home(self) -> Path:
@@ -68,9 +70,15 @@ def load_settings(environ: dict[str, str] | None = None, *, dotenv: Path | None 
     known = {name: source[name.upper()] for name in Settings.__struct_fields__ if source.get(name.upper())}
     known.update(overrides)
     try:
-        return msgspec.convert(known, Settings, strict=False)
+        found = msgspec.convert(known, Settings, strict=False)
     except msgspec.ValidationError as exc:
-        raise SettingsInvalid(f"a setting cannot be used: {exc} (variables are named in upper case)") from exc
+        what, _, where = str(exc).partition(" - at `$.")
+        raise SettingsInvalid(f"{where.rstrip('`').upper() or 'a setting'} cannot be used: {what}") from exc
+    try:
+        ZoneInfo(found.mall_zone)
+    except (OSError, ValueError) as exc:
+        raise SettingsInvalid(f"MALL_ZONE cannot be used: there is no time zone {found.mall_zone!r}") from exc
+    return found
 
 
 def plugin_environment(plugin_id: str, environ: dict[str, str] | None = None) -> dict[str, str]:

@@ -239,7 +239,7 @@ async def execute(sql: str, *args: object) -> int:
 
 
 async def fetch(into: type[T], sql: str, *args: object) -> list[T]:
-    """Return the rows as structs of ``into``; a ``jsonb`` column is decoded where the struct wants an object or a list."""
+    """Return the rows as structs of ``into``; ``jsonb`` is decoded where the struct wants an object or a list."""
     return [to_struct(into, found) for found in await rows(sql, *args)]
 
 

@@ -11,6 +11,12 @@ class StoreNeeded(Invalid):
     en = "Choose the store to pick up from."
 
 
+class StoreUnknown(Invalid):
+    code = "fulfilment.store_unknown"
+    zh = "没有编号为 {store_id} 的门店,请重新选择取货门店。"
+    en = "There is no store {store_id}; choose the store to pick up from again."
+
+
 class StoreNotServing(Conflict):
     code = "fulfilment.store_not_serving"
     zh = "门店“{store}”目前不提供自提。"
@@ -54,5 +60,5 @@ class TooManyTries(MallError):
 
 class NoCode(NotFound):
     code = "fulfilment.no_code"
-    zh = "这个订单现在没有取货码(订单状态:{status})。"
-    en = "This order has no pick-up code now (the order is {status})."
+    zh = "这个订单现在没有取货码(订单{status_zh})。"
+    en = "This order has no pick-up code now (the order is {status_en})."

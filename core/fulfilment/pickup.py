@@ -15,6 +15,7 @@ from core.fulfilment.errors import (
     NoCode,
     StoreNeeded,
     StoreNotServing,
+    StoreUnknown,
     TooManyTries,
     WrongStore,
 )
@@ -26,6 +27,7 @@ from core.kernel.i18n import Text
 from core.kernel.ids import luhn_digit, luhn_valid, new_digits
 from core.kernel.origin import Origin
 from core.orders import handing, lifecycle, queries
+from core.orders.errors import named_status
 from core.orders.types import FulfilmentPlan, Order, OrderDraft
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class PickupMethod:
             draft.store_id,
         )
         if store is None:
-            raise StoreNeeded
+            raise StoreUnknown(store_id=draft.store_id)
         now = mall.clock.now()
         closed = store["closed_from"] is not None and store["closed_from"] <= now and (
             store["closed_until"] is None or now < store["closed_until"]
@@ -101,7 +103,7 @@ async def code_of(order: Order) -> PickupView:
     found = await of_order(order.id)
     if found is None:
         await lifecycle.refuse_if_held(order)
-        raise NoCode(status=order.status)
+        raise NoCode(**named_status(order.status))
     return found
 
 

@@ -19,7 +19,7 @@ from core.imports.errors import FormatUnknown
 from core.imports.pricerule import PriceRule
 from core.imports.sheets import Row, Sheet
 from core.imports.types import Options, Rejection
-from core.imports.values import CellInvalid, flag, needed, price, whole
+from core.imports.values import CellInvalid, count, flag, needed, price, whole
 
 OWN_COLUMNS = (
     "handle", "title", "category", "brand", "tags", "description", "state", "option1_name", "option1_value",
@@ -168,7 +168,9 @@ def _shopify(handle: str, rows: _Rows, options: Options, rule: PriceRule | None)
         tracked = row.get("Variant Inventory Tracker") != ""
         code = row.get("Variant SKU") or sku_code(handle, chosen)
         if tracked:
-            stock[code] = whole("Variant Inventory Qty", row.get("Variant Inventory Qty"))
+            stock[code] = max(
+                0, whole("Variant Inventory Qty", row.get("Variant Inventory Qty"))
+            )  # oversold is none here
         compare = row.get("Variant Compare At Price")
         fallback = rule.price_fen(first.get("Type"), dict(zip(names, chosen, strict=True))) if rule else None
         asked = row.get("Variant Price")
@@ -176,7 +178,7 @@ def _shopify(handle: str, rows: _Rows, options: Options, rule: PriceRule | None)
             code=code, options=chosen,
             price_fen=price("Variant Price", asked) if asked or fallback is None else fallback,
             compare_at_fen=price("Variant Compare At Price", compare) if compare else None,
-            barcode=row.get("Variant Barcode").lstrip("'"), weight_g=whole("Variant Grams", row.get("Variant Grams")),
+            barcode=row.get("Variant Barcode").lstrip("'"), weight_g=count("Variant Grams", row.get("Variant Grams")),
             image_url=row.get("Variant Image"), tracked=tracked,
             backorder=row.get("Variant Inventory Policy").lower() == "continue",
         )  # fmt: skip
@@ -204,14 +206,14 @@ def _own(handle: str, rows: _Rows, options: Options, rule: PriceRule | None) -> 
         chosen = tuple(needed(f"option{i}_value", row.get(f"option{i}_value")) for i in range(1, len(names) + 1))
         code = row.get("sku") or sku_code(handle, chosen)
         if row.get("stock"):
-            stock[code] = whole("stock", row.get("stock"))
+            stock[code] = count("stock", row.get("stock"))
         asked = row.get("price")
         fallback = rule.price_fen(first.get("category"), dict(zip(names, chosen, strict=True))) if rule else None
         compare = row.get("compare_at")
         return SkuDraft(
             code=code, options=chosen, price_fen=price("price", asked) if asked or fallback is None else fallback,
             compare_at_fen=price("compare_at", compare) if compare else None, barcode=row.get("barcode"),
-            weight_g=whole("weight_g", row.get("weight_g")), image_url=row.get("image"),
+            weight_g=count("weight_g", row.get("weight_g")), image_url=row.get("image"),
             tracked=flag("tracked", row.get("tracked") or "true"), backorder=flag("backorder", row.get("backorder")),
         )  # fmt: skip
 
@@ -221,8 +223,8 @@ def _own(handle: str, rows: _Rows, options: Options, rule: PriceRule | None) -> 
         handle=handle, title=needed("title", first.get("title")), skus=tuple(skus), options=_options(names, skus),
         description_html=first.get("description"), brand=first.get("brand"), tags=_tags(first.get("tags")),
         images=tuple(dict.fromkeys(Image(r.get("image")) for r in rows if r.get("image"))), state=state,
-        max_per_order=whole("max_per_order", first.get("max_per_order")),
-        max_per_member=whole("max_per_member", first.get("max_per_member")),
+        max_per_order=count("max_per_order", first.get("max_per_order")),
+        max_per_member=count("max_per_member", first.get("max_per_member")),
     )  # fmt: skip
     return Parsed(lines=tuple(r.line for r in rows), draft=draft, category=_path(first.get("category")), stock=stock)
 

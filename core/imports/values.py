@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation, Overflow
 
 from core.kernel.i18n import Text
 
+_YUAN = re.compile(r"([+-]?)[\u00a5\uffe5]?(\d{1,9})(?:\.(\d{1,2}0*))?", re.ASCII)
 _TRUE = frozenset({"true", "yes", "y", "1", "是"})
 _FALSE = frozenset({"false", "no", "n", "0", "否", ""})
 
@@ -27,19 +27,17 @@ def needed(column: str, text: str) -> str:
 
 def fen(column: str, text: str) -> int:
     """Read yuan (``9.99``, ``¥1,200``) as fen; more than two digits after the point are refused, not rounded."""
-    cleaned = text.replace(",", "").replace(" ", "").lstrip("\u00a5\uffe5")
-    try:
-        amount = Decimal(cleaned) * 100
-    except (InvalidOperation, Overflow):
-        amount = Decimal("nan")
-    if not amount.is_finite() or amount != amount.to_integral_value() or abs(amount) > 10**11:
+    match = _YUAN.fullmatch(text.replace(",", "").replace(" ", ""))
+    if match is None:
         raise CellInvalid(
             column,
             "imports.not_money",
             f"“{text}”不是有效金额(元,最多两位小数)。",
             f"{text!r} is not an amount in yuan with at most two decimals.",
         )
-    return int(amount)
+    sign, whole_yuan, digits = match.groups(default="")
+    amount = int(whole_yuan) * 100 + int(digits.rstrip("0").ljust(2, "0") or 0)
+    return -amount if sign == "-" else amount
 
 
 def price(column: str, text: str) -> int:
@@ -55,6 +53,14 @@ def whole(column: str, text: str) -> int:
     if match is None:
         raise CellInvalid(column, "imports.not_a_number", f"“{text}”不是整数。", f"{text!r} is not a whole number.")
     return int(match.group(1))
+
+
+def count(column: str, text: str) -> int:
+    """Read how many there are: a whole number that is not negative."""
+    number = whole(column, text)
+    if number < 0:
+        raise CellInvalid(column, "imports.negative", f"“{column}”不能为负。", f"{column} must not be negative.")
+    return number
 
 
 def degrees(column: str, text: str, *, limit: int) -> float:

@@ -6,11 +6,11 @@ from core.kernel.errors import Conflict, Invalid, MallError, NotFound
 
 
 class OutOfStock(Conflict):
-    """One problem for each short SKU; ``details`` of a problem: sku_id, sku, location_id, wanted, available."""
+    """One problem for each short SKU; ``details`` of a problem: sku_id, sku, title, location_id, wanted, available."""
 
     code = "inventory.out_of_stock"
-    zh = "库存不足:{sku} 只剩 {available} 件。"
-    en = "Out of stock: {available} left of {sku}."
+    zh = "“{title}”库存不足,只剩 {available} 件。"
+    en = "Out of stock: {available} left of {title}."
 
 
 class BelowReserved(Conflict):

@@ -24,9 +24,9 @@ WITH want AS (
     SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::int[])
         AS t(order_line_id, sku_id, location_id, qty)
 ), demand AS (
-    SELECT w.sku_id, w.location_id, k.code, k.product_id, k.backorder, sum(w.qty)::int AS qty
-    FROM want w JOIN sku k ON k.id = w.sku_id WHERE k.tracked
-    GROUP BY w.sku_id, w.location_id, k.code, k.product_id, k.backorder
+    SELECT w.sku_id, w.location_id, k.code, p.title, k.product_id, k.backorder, sum(w.qty)::int AS qty
+    FROM want w JOIN sku k ON k.id = w.sku_id JOIN product p ON p.id = k.product_id WHERE k.tracked
+    GROUP BY w.sku_id, w.location_id, k.code, p.title, k.product_id, k.backorder
 ), locked AS (
     SELECT s.id, s.sku_id, s.location_id, s.on_hand, s.reserved, s.version
     FROM stock s JOIN demand d ON d.sku_id = s.sku_id AND d.location_id = s.location_id
@@ -46,7 +46,7 @@ WITH want AS (
     SELECT $1::bigint, w.order_line_id, w.sku_id, w.location_id, w.qty, 'active', $6::timestamptz, $7::timestamptz
     FROM want w JOIN taken t ON t.sku_id = w.sku_id AND t.location_id = w.location_id
 )
-SELECT j.fate, j.sku_id, j.location_id, j.code, j.qty, j.free, j.product_id, l.store_id,
+SELECT j.fate, j.sku_id, j.location_id, j.code, j.title, j.qty, j.free, j.product_id, l.store_id,
        true AS sold_out, j.fate = 'ok' AS crossed
 FROM judged j LEFT JOIN location l ON l.id = j.location_id
 WHERE j.fate <> 'ok' OR (NOT j.backorder AND j.free = j.qty)
@@ -240,6 +240,7 @@ def _out_of_stock(short: Sequence[db.Row]) -> OutOfStock:
     each = [
         OutOfStock(
             sku=r["code"],
+            title=r["title"],
             sku_id=r["sku_id"],
             location_id=r["location_id"],
             wanted=r["qty"],

@@ -15,7 +15,7 @@ from core.kernel.mall import Mall
 from core.kernel.origin import SYSTEM, Actor
 from core.orders import lifecycle, queries
 from core.orders.capturing import CLOSE_JOB, SETTLE_JOB, run_close, run_settle, settle_captured, settle_with_channel
-from core.orders.errors import OrderNotFound, WrongStatus
+from core.orders.errors import OrderNotFound, WrongStatus, named_status
 from core.orders.placing import CANCEL_JOB
 from core.orders.types import Order
 from core.payments import service as payments
@@ -73,7 +73,7 @@ async def close_by_hand(mall: Mall, order: Order, *, actor: Actor, reason: str) 
     async with db.transaction():
         order = await lifecycle.locked(order.id)
         if order.status != "cancelling":
-            raise WrongStatus(status=order.status, event="close_by_hand")
+            raise WrongStatus(**named_status(order.status), event="close_by_hand")
         for payment in await payments.of_order(order.id):
             if payment.state in payments.OPEN_STATES:
                 await payments.mark_closed(payment.id, mall.clock.now())

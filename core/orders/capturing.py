@@ -95,8 +95,8 @@ async def settle_captured(mall: Mall, order_id: int, *, actor: Actor) -> Order:
 async def settle_with_channel(mall: Mall, payment: PaymentView, *, close: bool, actor: Actor) -> str:
     """Ask the channel about an open payment (and close it there if asked to); apply what it says.
 
-    Returns ``captured``, ``closed``, ``open``, or ``unknown`` when the channel does not answer within 10 s or its plugin
-    is not there. Never inside a transaction.
+    Returns ``captured``, ``closed``, ``open``, or ``unknown`` when the channel does not answer within 10 s or its
+    plugin is not there. Never inside a transaction.
     """
     db.assert_no_transaction()
     try:

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from core.kernel.errors import Conflict, Invalid, NotFound
 
+STATUS_ZH = {
+    "pending_payment": "待支付",
+    "cancelling": "取消中",
+    "cancelled": "已取消",
+    "paid": "已支付",
+    "completed": "已完成",
+    "closed": "已关闭",
+}
+
+
+def named_status(status: str) -> dict[str, str]:
+    """Return the details that sentences about a status need: its code, and its name in Chinese and English."""
+    return {"status": status, "status_zh": STATUS_ZH.get(status, status), "status_en": status.replace("_", " ")}
+
 
 class OrderNotFound(NotFound):
     code = "orders.not_found"
@@ -27,11 +41,8 @@ class PriceChanged(Conflict):
     """Carries the new quote in ``details.quote``."""
 
     code = "orders.price_changed"
-    zh = "价格已变动:现在是 {now_fen} 分,您看到的是 {seen_fen} 分。请确认新的价格后再提交。"
-    en = (
-        "The price has changed: it is {now_fen} fen now, you saw {seen_fen} fen. "
-        "Confirm the new quote and submit again."
-    )
+    zh = "价格已变动:现在是 {now} 元,您看到的是 {seen} 元。请确认新的价格后再提交。"
+    en = "The price has changed: it is ¥{now} now, you saw ¥{seen}. Confirm the new quote and submit again."
 
 
 class RequestKeyReused(Conflict):
@@ -56,8 +67,8 @@ class OrderTooLong(Invalid):
 
 class WrongStatus(Conflict):
     code = "orders.wrong_status"
-    zh = "订单目前是“{status}”状态,不能进行此操作({event})。"
-    en = "The order is {status}; {event} is not possible from there."
+    zh = "订单目前{status_zh},不能进行此操作。"
+    en = "The order is {status_en}; {event} is not possible from there."
 
 
 class OrderHeld(Conflict):
@@ -100,6 +111,12 @@ class QuantityTooLarge(Invalid):
     code = "orders.quantity_too_large"
     zh = "每种商品一次最多 {limit} 件。"
     en = "At most {limit} of one SKU can be ordered at once."
+
+
+class MethodUnknown(Invalid):
+    code = "orders.method_unknown"
+    zh = "没有“{method}”这种取货方式。"
+    en = "There is no way to get goods called {method}."
 
 
 class NotYetFulfilled(Conflict):

@@ -8,7 +8,7 @@ from core.inventory import service as inventory
 from core.kernel.mall import Mall
 from core.kernel.origin import Actor, Origin
 from core.orders import lifecycle, queries
-from core.orders.errors import WrongStatus
+from core.orders.errors import WrongStatus, named_status
 from core.orders.events import OrderFulfilled
 from core.orders.types import Order
 
@@ -20,7 +20,7 @@ async def hand_over_all(mall: Mall, order: Order, *, actor: Actor, event: str) -
     """
     db.assert_transaction()
     if order.status != "paid" or order.fulfilment_state == "done":
-        raise WrongStatus(status=order.status, event=event)
+        raise WrongStatus(**named_status(order.status), event=event)
     await lifecycle.refuse_if_held(order)
     await inventory.commit(mall, order.id, quantities=None, actor=actor)
     await db.execute("UPDATE order_line SET fulfilled_qty = qty - refunded_qty WHERE order_id = $1", order.id)

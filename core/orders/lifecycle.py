@@ -10,7 +10,15 @@ from core.kernel.i18n import Text
 from core.kernel.mall import Mall
 from core.kernel.origin import Actor, Origin
 from core.orders import queries
-from core.orders.errors import HoldNotFound, NotYetFulfilled, OrderHeld, OrderNotFound, TransitionRefused, WrongStatus
+from core.orders.errors import (
+    HoldNotFound,
+    NotYetFulfilled,
+    OrderHeld,
+    OrderNotFound,
+    TransitionRefused,
+    WrongStatus,
+    named_status,
+)
 from core.orders.events import OrderCancelled, OrderCompleted, OrderPaid
 from core.orders.states import step
 from core.orders.types import FulfilmentMethod, Order, Transition
@@ -42,7 +50,7 @@ async def transition(
     db.assert_transaction()
     allowed = step(event, order.status)
     if allowed is None:
-        raise WrongStatus(status=order.status, event=event)
+        raise WrongStatus(**named_status(order.status), event=event)
     if event == "complete":
         if order.fulfilment_state != "done":
             raise NotYetFulfilled
@@ -56,7 +64,7 @@ async def transition(
         actor_name=actor.name, paid_fen=paid_fen, reason=reason,
     )  # fmt: skip
     if not moved:
-        raise WrongStatus(status=order.status, event=event)
+        raise WrongStatus(**named_status(order.status), event=event)
     after = await queries.by_id(order.id)
     assert after is not None
     assert after.status == allowed.to
@@ -127,7 +135,7 @@ async def put_hold(mall: Mall, order: Order, *, plugin_id: str, code: str, reaso
     """
     db.assert_transaction()
     if order.status not in ("pending_payment", "paid"):
-        raise WrongStatus(status=order.status, event="hold")
+        raise WrongStatus(**named_status(order.status), event="hold")
     put = await db.value(
         "INSERT INTO order_hold (order_id, plugin_id, code, reason_zh, reason_en, created_at) "
         "VALUES ($1, $2, $3, $4, $5, $6) "

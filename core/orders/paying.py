@@ -12,7 +12,7 @@ from core.kernel.errors import MallError
 from core.kernel.mall import Mall
 from core.orders import lifecycle, queries
 from core.orders.capturing import CHANNEL_S
-from core.orders.errors import OrderNotFound
+from core.orders.errors import OrderNotFound, named_status
 from core.orders.types import Order
 from core.payments import service as payments
 from core.payments.errors import ChannelUnreachable, NothingToPay, PayTimeOver, ProviderMissing, ProviderNotOffered
@@ -57,33 +57,38 @@ async def start_payment(mall: Mall, order: Order, *, provider: str, payer: Payer
     async with db.transaction():
         current = await lifecycle.locked(order.id)
         if current.status != "pending_payment":
-            raise NothingToPay(status=current.status)
+            raise NothingToPay(**named_status(current.status))
         if current.pay_deadline is not None and current.pay_deadline <= now:
             raise PayTimeOver
         if any(p.state == "captured" for p in await payments.of_order(current.id)):
-            raise NothingToPay(status="paid")
+            raise NothingToPay(**named_status("paid"))
         attempt = await payments.open_attempt(
-            mall, current.id, provider=provider, amount_fen=current.payable_fen - current.paid_fen, origin=current.origin,
-            expires_at=current.pay_deadline,
+            mall, current.id, provider=provider, amount_fen=current.payable_fen - current.paid_fen,
+            origin=current.origin, expires_at=current.pay_deadline,
         )  # fmt: skip
     fresh = attempt.expires_at is None or attempt.expires_at > now
     if attempt.state == "pending" and attempt.client_action is not None and fresh:
         return attempt
+    return await _prepare(mall, how, attempt, payer)
+
+
+async def _prepare(mall: Mall, how: PaymentProvider, attempt: PaymentView, payer: Payer) -> PaymentView:
+    """Ask the channel what the shopper does next, and keep its answer."""
     try:
         async with asyncio.timeout(CHANNEL_S):
             prepared = await how.prepare(mall, attempt, payer)
     except MallError:
         raise
     except Exception as exc:
-        log.exception("prepare failed", provider=provider, payment=attempt.number)
+        log.exception("prepare failed", provider=attempt.provider, payment=attempt.number)
         raise ChannelUnreachable from exc
     after = await payments.set_prepared(attempt.id, prepared)
-    if after is None:
-        settled = await payments.by_number(attempt.number)
-        if settled is None or settled.state != "captured":
-            raise NothingToPay(status="cancelled")
-        return settled
-    return after
+    if after is not None:
+        return after
+    settled = await payments.by_number(attempt.number)
+    if settled is None or settled.state != "captured":
+        raise NothingToPay(**named_status("cancelled"))
+    return settled
 
 
 async def pay_with(mall: Mall, number: str, *, provider: str, payer: Payer) -> PaymentView:

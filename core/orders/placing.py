@@ -19,6 +19,7 @@ from core.kernel.contracts import ObjectMissing
 from core.kernel.errors import MallError, PluginUnavailable, Problem
 from core.kernel.ids import new_number
 from core.kernel.mall import Mall
+from core.kernel.money import yuan
 from core.kernel.origin import Actor
 from core.orders import lifecycle, queries
 from core.orders.errors import (
@@ -26,6 +27,7 @@ from core.orders.errors import (
     ExtensionInvalid,
     ExtensionUnknown,
     MemberLimitReached,
+    MethodUnknown,
     OrderEmpty,
     OrderRefused,
     OrderTooLong,
@@ -65,7 +67,7 @@ async def quote(mall: Mall, draft: OrderDraft) -> OrderQuote:
     if isinstance(chosen, FulfilmentPlan):
         plan = chosen
     else:
-        problems.append(chosen or ObjectMissing(object=draft.fulfilment_method).as_problem())
+        problems.append(chosen or MethodUnknown(method=draft.fulfilment_method).as_problem())
     priced, found = await _priced(mall, draft, plan, placing=False)
     problems += found
     answers = await mall.hooks.lenient("order_guard", mall=mall, draft=draft, quote=priced)
@@ -131,10 +133,20 @@ async def place_order(mall: Mall, draft: OrderDraft, *, expected_total_fen: int,
 async def _place_once(
     mall: Mall, draft: OrderDraft, expected_total_fen: int, *, request_key: str, wish: bytes
 ) -> Order:
-    plan = await mall.objects.get(FulfilmentMethod, draft.fulfilment_method).plan(mall, draft)
+    try:
+        method = mall.objects.get(FulfilmentMethod, draft.fulfilment_method)
+    except ObjectMissing as exc:
+        raise MethodUnknown(method=draft.fulfilment_method) from exc
+    plan = await method.plan(mall, draft)
     priced, problems = await _priced(mall, draft, plan, placing=True)
     if not problems and priced.payable_fen != expected_total_fen:
-        raise PriceChanged(now_fen=priced.payable_fen, seen_fen=expected_total_fen, quote=msgspec.to_builtins(priced))
+        raise PriceChanged(
+            now_fen=priced.payable_fen,
+            seen_fen=expected_total_fen,
+            now=yuan(priced.payable_fen),
+            seen=yuan(expected_total_fen),
+            quote=msgspec.to_builtins(priced),
+        )
     answers = await mall.hooks.strict("order_guard", mall=mall, draft=draft, quote=priced)
     problems += [problem for _, said in answers for problem in said]
     if problems:

@@ -168,7 +168,12 @@ async def move(
 ) -> bool:
     """Change the status by compare-and-set and write the timeline row with it; ``False`` when somebody was faster."""
     stamped = f", {stamp} = $5" if stamp else ""
-    cancelled = ", cancel_reason = $10" if to in ("cancelled", "cancelling") else ""
+    reasons = {
+        "cancelled": ", cancel_reason = $10",
+        "cancelling": ", cancel_reason = $10",
+        "paid": ", cancel_reason = NULL",
+    }
+    cancelled = reasons.get(to, "")
     sql = f"""
         WITH o AS (
             UPDATE orders SET status = $3, version = version + 1, paid_fen = paid_fen + $9{stamped}{cancelled}

@@ -2,7 +2,8 @@
 
 Storefront handlers need a member unless they carry ``opt={"public": True}``. Admin handlers carry
 ``opt={"permission": "orders.read"}``, or ``{"signed_in": True}`` for what concerns only the caller (me, sign out), or
-``{"public": True}`` for sign-in; one that carries nothing fails the start.
+``{"public": True}`` for sign-in; one that carries nothing fails the start. ``{"all_stores": True}`` beside a permission
+is for what concerns the whole mall: staff of single stores cannot do it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
-from core.web.errors import AuthRequired, Forbidden, OutOfScope, PluginDisabled
+from core.web.errors import AllStoresNeeded, AuthRequired, Forbidden, OutOfScope, PluginDisabled
 
 if TYPE_CHECKING:
     from litestar import Request
@@ -67,6 +68,8 @@ async def need_staff(connection: ASGIConnection[Any, Any, Any, State], handler: 
     permission = handler.opt.get("permission")
     if not (handler.opt.get("signed_in") or (permission and staff.may(permission))):
         raise Forbidden(permission=permission or "-")
+    if handler.opt.get("all_stores") and not staff.all_stores:
+        raise AllStoresNeeded
     scope: Any = connection.scope
     scope[_TOKEN] = token
     scope[_STAFF] = staff

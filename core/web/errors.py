@@ -23,6 +23,15 @@ class Forbidden(MallError):
     en = "Your roles do not allow this; it needs the permission {permission}."
 
 
+class AllStoresNeeded(MallError):
+    """403: the caller may do this, but works for some stores only and this concerns all of them."""
+
+    code = "auth.all_stores_needed"
+    status = 403
+    zh = "此操作涉及整个商城,需要有权管理所有门店。"
+    en = "This concerns the whole mall; it needs the right to all stores."
+
+
 class OutOfScope(MallError):
     """403: the caller may do this, but not in this store."""
 

@@ -10,6 +10,7 @@ from litestar import Router
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Dependency
+from litestar.routes.base import parsers_map
 
 from core.kernel.i18n import Lang
 from core.kernel.mall import Mall
@@ -44,8 +45,18 @@ DEPENDENCIES: dict[str, Provide] = {
     }.items()
 }
 
+
 # What our own dependencies hand out is not checked again: that would cost time, and msgspec cannot look into a Mall.
 # Litestar reads these names before those of the handler's module, which may import them for type checkers only.
+def _plain_int(text: str) -> int:
+    """Read an id in an address as what it looks like: ``int`` also takes `` 1``, ``+1``, ``1_0`` and ``１``."""
+    if not (text.isascii() and text.isdigit()) or (text.startswith("0") and text != "0"):
+        raise ValueError("not a plain number")
+    return int(text)
+
+
+parsers_map[int] = _plain_int  # Litestar has no option for it; a ValueError is "no such address"
+
 NAMESPACE: dict[str, Any] = {
     kind.__name__: Annotated[kind, Dependency(skip_validation=True)]
     for kind in (Mall, MemberSessionView, StaffSessionView, pagination.Page)

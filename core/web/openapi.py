@@ -140,6 +140,8 @@ def _complete(operation: dict[str, Any], handler: HTTPRouteHandler, scheme: str,
         refusals.append(errors.Forbidden)
         operation["description"] = f"{operation.get('description', '')}\n\nPermission: `{permission}`.".strip()
         operation["x-permission"] = permission
+    if opt.get("all_stores"):
+        refusals.append(errors.AllStoresNeeded)
     if "/v1/x/" in path:
         refusals.append(errors.PluginDisabled)
     refusals += [errors.Defect, errors.DatabaseAway]
@@ -184,8 +186,14 @@ def _named(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole(value: Any) -> Any:
-    """Write bounds of integers as integers: Litestar makes floats of them."""
+    """Write bounds of integers as integers, and the items of a list as what they are.
+
+    Litestar makes floats of the bounds, and ``oneOf: [X, anything]`` of the items of a ``tuple[X, ...]``.
+    """
     if isinstance(value, dict):
+        if isinstance(items := value.get("items"), dict) and {} in (items.get("oneOf") or ()):  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            kept = [one for one in items["oneOf"] if one != {}]  # pyright: ignore[reportUnknownVariableType]
+            value = {**value, "items": kept[0] if len(kept) == 1 else {"oneOf": kept}}  # pyright: ignore[reportUnknownVariableType]
         found: dict[str, Any] = {k: _whole(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType]
         if found.get("type") == "integer":
             for bound in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"):

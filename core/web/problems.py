@@ -118,7 +118,19 @@ def on_exception(request: Request[Any, Any, Any], exc: Exception) -> Response[by
 
 def is_database_away(exc: BaseException) -> bool:
     """Say whether ``exc`` means that the database cannot be reached or has no connection free: worth trying again."""
+    if isinstance(exc, FileNotFoundError):  # a unix socket that is gone; files of the mall's own are none of a request
+        return _from_asyncpg(exc)
     return isinstance(exc, _DATABASE_AWAY) or (isinstance(exc, asyncpg.InterfaceError) and "clos" in str(exc))
+
+
+def _from_asyncpg(exc: BaseException) -> bool:
+    """Say whether an exception was raised while asyncpg connected."""
+    frame = exc.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_globals.get("__name__", "").startswith("asyncpg."):
+            return True
+        frame = frame.tb_next
+    return False
 
 
 def _http(request: Request[Any, Any, Any], exc: HTTPException) -> Response[bytes]:

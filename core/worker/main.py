@@ -12,7 +12,6 @@ import signal
 from typing import TYPE_CHECKING
 
 import structlog
-
 from pgqueuer.domain.errors import FailingListenerError
 
 from core import db

@@ -25,8 +25,8 @@ class NothingToConfirm(NotFound):
 
 class AmountDiffers(Conflict):
     code = "pay_at_store.amount_differs"
-    zh = "应收 {due_fen} 分,输入的是 {given_fen} 分,请核对。"
-    en = "{due_fen} fen are due, you entered {given_fen}; check the amount."
+    zh = "应收 {due} 元,输入的是 {given} 元,请核对。"
+    en = "¥{due} are due, you entered ¥{given}; check the amount."
 
 
 class ConfirmedOtherwise(Conflict):
@@ -37,5 +37,5 @@ class ConfirmedOtherwise(Conflict):
 
 class OrderNotPayable(Conflict):
     code = "pay_at_store.order_not_payable"
-    zh = "订单目前是“{status}”状态,请不要收款。"
-    en = "The order is {status}: do not take money for it."
+    zh = "订单目前{status_zh},请不要收款。"
+    en = "The order is {status_en}: do not take money for it."

@@ -17,12 +17,15 @@ from core.sdk import (
     PaymentProvider,
     PaymentView,
     Prepared,
+    ReferenceUsed,
     StaffSessionView,
     Text,
     db,
+    named_status,
     orders,
     payments,
     plugin_config,
+    yuan,
 )
 from plugins.pay_at_store.errors import (
     AmountDiffers,
@@ -72,7 +75,7 @@ async def confirm(mall: Mall, staff: StaffSessionView, number: str, taken: Confi
     order = await orders.get(mall, number, scope=staff.scope())
     payment = await _waiting(order)
     if payment is None and order.status not in ("pending_payment", "cancelling"):
-        raise OrderNotPayable(status=order.status)
+        raise OrderNotPayable(**named_status(order.status))
     if payment is None:
         raise NothingToConfirm(number=order.number)
     if taken.method not in config(mall).methods:
@@ -80,27 +83,29 @@ async def confirm(mall: Mall, staff: StaffSessionView, number: str, taken: Confi
     if taken.method != CASH and not taken.reference:
         raise ReferenceNeeded
     if taken.amount_fen != payment.amount_fen:
-        raise AmountDiffers(due_fen=payment.amount_fen, given_fen=taken.amount_fen)
+        raise AmountDiffers(
+            due_fen=payment.amount_fen, given_fen=taken.amount_fen, due=yuan(payment.amount_fen),
+            given=yuan(taken.amount_fen),
+        )  # fmt: skip
     # Numbers of terminals repeat from store to store.
     reference = f"{order.store_id}:{taken.method}:{taken.reference or payment.number}"
     if payment.state == "captured" and payment.channel_txn_id != reference:
         raise ConfirmedOtherwise
     if payment.state != "captured" and order.status not in ("pending_payment", "cancelling"):
-        raise OrderNotPayable(status=order.status)
-    result = await orders.apply_capture(
-        mall,
-        Capture(
-            payment_number=payment.number, amount_fen=taken.amount_fen, currency=payment.currency,
-            channel_txn_id=reference, captured_at=mall.clock.now(), method=taken.method, staff_id=staff.staff_id,
-            store_id=order.store_id,
-        ),
-        provider=CODE,
-        actor=staff.actor,
-    )  # fmt: skip
-    if result == "repeat":
-        booked = await payments.by_number(payment.number)
-        if booked is not None and booked.channel_txn_id != reference:
-            raise ConfirmedOtherwise
+        raise OrderNotPayable(**named_status(order.status))
+    try:
+        result = await orders.apply_capture(
+            mall,
+            Capture(
+                payment_number=payment.number, amount_fen=taken.amount_fen, currency=payment.currency,
+                channel_txn_id=reference, captured_at=mall.clock.now(), method=taken.method, staff_id=staff.staff_id,
+                store_id=order.store_id,
+            ),
+            provider=CODE,
+            actor=staff.actor,
+        )  # fmt: skip
+    except ReferenceUsed as exc:
+        raise ReferenceUsed(reference=taken.reference) from exc  # as the receipt says it
     after = await orders.get(mall, number)
     return Confirmed(order_number=number, payment_number=payment.number, result=result, order_status=after.status)
 
@@ -119,8 +124,9 @@ async def receipts(order_ids: Sequence[int]) -> dict[int, Receipt]:
     """Return how orders were paid at the counter, by order id."""
     found = await db.fetch(
         Receipt,
-        "SELECT order_id, method, regexp_replace(channel_txn_id, '^[^:]*:[^:]*:', '') AS reference, captured_fen AS amount_fen, "
-        "staff_id, captured_at FROM payment WHERE order_id = ANY($1) AND provider = $2 AND state = 'captured'",
+        "SELECT order_id, method, regexp_replace(channel_txn_id, '^[^:]*:[^:]*:', '') AS reference, "
+        "captured_fen AS amount_fen, staff_id, captured_at FROM payment "
+        "WHERE order_id = ANY($1) AND provider = $2 AND state = 'captured'",
         list(order_ids),
         CODE,
     )
