@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from core.kernel.errors import Conflict, Invalid, NotFound
 
 STATUS_ZH = {
@@ -14,7 +16,7 @@ STATUS_ZH = {
 }
 
 
-def named_status(status: str) -> dict[str, str]:
+def named_status(status: str) -> dict[str, Any]:
     """Return the details that sentences about a status need: its code, and its name in Chinese and English."""
     return {"status": status, "status_zh": STATUS_ZH.get(status, status), "status_en": status.replace("_", " ")}
 

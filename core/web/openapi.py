@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, get_origin
+from typing import TYPE_CHECKING, Any, cast, get_origin
 
 import msgspec
 from litestar import Router, get
@@ -96,6 +96,8 @@ class _Described(StructSchemaPlugin):
         kind = get_origin(field_definition.annotation) or field_definition.annotation
         if kind.__doc__ and kind.__doc__ != msgspec.Struct.__doc__:
             schema.description = inspect.cleandoc(kind.__doc__).replace("``", "`")
+        if kind.__struct_config__.forbid_unknown_fields:
+            schema.additional_properties = False
         return schema
 
 
@@ -191,10 +193,8 @@ def _whole(value: Any) -> Any:
     Litestar makes floats of the bounds, and ``oneOf: [X, anything]`` of the items of a ``tuple[X, ...]``.
     """
     if isinstance(value, dict):
-        if isinstance(items := value.get("items"), dict) and {} in (items.get("oneOf") or ()):  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            kept = [one for one in items["oneOf"] if one != {}]  # pyright: ignore[reportUnknownVariableType]
-            value = {**value, "items": kept[0] if len(kept) == 1 else {"oneOf": kept}}  # pyright: ignore[reportUnknownVariableType]
-        found: dict[str, Any] = {k: _whole(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        value = _plain_items(cast("dict[str, Any]", value))
+        found: dict[str, Any] = {k: _whole(v) for k, v in value.items()}
         if found.get("type") == "integer":
             for bound in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"):
                 if isinstance(found.get(bound), float):
@@ -203,6 +203,13 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return value
+
+
+def _plain_items(schema: dict[str, Any]) -> dict[str, Any]:
+    """Take "anything" out of the alternatives of a list's items."""
+    items = cast("dict[str, Any]", schema.get("items")) if isinstance(schema.get("items"), dict) else {}
+    kept: list[Any] = [one for one in items.get("oneOf", ()) if one != {}]
+    return {**schema, "items": kept[0]} if len(kept) == 1 else schema
 
 
 def _name(generic: str) -> str:

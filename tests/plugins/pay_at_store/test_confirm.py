@@ -132,7 +132,8 @@ async def test_another_amount_than_what_is_due_is_refused(mall: Mall, admin: Cli
     answer = await confirm(admin(await a_clerk(shop)), order, {**CASH, "amount_fen": amount_fen})
 
     assert refusal(answer) == (409, "pay_at_store.amount_differs")
-    assert answer.json()["details"] == {"due_fen": 1000, "given_fen": amount_fen}
+    details = answer.json()["details"]
+    assert (details["due_fen"], details["given_fen"]) == (1000, amount_fen)
     assert await booked() == []
     assert await status_of(order) == ("pending_payment", 0)
 
@@ -209,7 +210,7 @@ async def test_a_cancelled_order_takes_no_money(mall: Mall, admin: Clients) -> N
     answer = await confirm(admin(await a_clerk(shop)), order, CASH)
 
     assert refusal(answer) == (409, "pay_at_store.order_not_payable")
-    assert answer.json()["details"] == {"status": "cancelled"}
+    assert answer.json()["details"]["status"] == "cancelled"
     assert await booked() == []
     assert await status_of(order) == ("cancelled", 0)
 
@@ -238,7 +239,7 @@ async def test_an_order_paid_elsewhere_meanwhile_takes_no_money(make_mall: MakeM
     answer = await confirm(admin(await a_clerk(shop)), order, CASH)
 
     assert refusal(answer) == (409, "pay_at_store.order_not_payable")
-    assert answer.json()["details"] == {"status": "paid"}
+    assert answer.json()["details"]["status"] == "paid"
     assert await booked() == [("T1", 1000)]
     assert await status_of(order) == ("paid", 1000)
 
