@@ -217,7 +217,8 @@ async def _server(
 ) -> AsyncGenerator[psutil.Process, None]:
     """Serve ``app`` with the settings of ``mall serve`` until the block ends."""
     chosen = msgspec.structs.replace(settings, mall_port=port)
-    environment = {**os.environ, **home.environment(chosen), "BENCH_BYTES": str(folder), "PYTHONPATH": str(ROOT)}
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # as on a server: compiled once
+    environment = {**inherited, **home.environment(chosen), "BENCH_BYTES": str(folder), "PYTHONPATH": str(ROOT)}
     code = (
         "from core import cli_run; from core.settings import load_settings; "
         f"cli_run.serve(load_settings(), workers={WORKERS}, app={app!r})"

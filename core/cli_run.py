@@ -76,7 +76,7 @@ def serve(settings: Settings, *, workers: int, app: str = APP) -> None:
 
 
 async def _check(settings: Settings) -> None:
-    async with startup.open_mall(settings) as mall:
+    async with startup.open_mall(settings, check_tables=False) as mall:
         await startup.assert_up_to_date(mall)
 
 

@@ -32,7 +32,9 @@ class MigrationsPending(Conflict):
 
 
 @contextlib.asynccontextmanager
-async def open_mall(settings: Settings, *, pool_size: int = 2) -> AsyncGenerator[Mall, None]:
+async def open_mall(
+    settings: Settings, *, pool_size: int = 2, check_tables: bool = True
+) -> AsyncGenerator[Mall, None]:
     """Give a booted mall on the servers of ``settings``; plugin states are read if their tables exist.
 
     Raises ``DatabaseUnreachable``. Redis is connected on first use, and may be away.
@@ -45,7 +47,7 @@ async def open_mall(settings: Settings, *, pool_size: int = 2) -> AsyncGenerator
         raise DatabaseUnreachable(where=f"{place['host']}/{place['database']}", reason=_first_line(exc)) from exc
     redis = cache.connect(settings.redis_url) if settings.redis_url else None
     try:
-        mall = plugin_host.boot(settings, redis=redis)
+        mall = plugin_host.boot(settings, redis=redis, check_tables=check_tables)
         if await _has_states():
             await plugin_host.refresh(mall)
         yield mall

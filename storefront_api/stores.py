@@ -57,7 +57,7 @@ class StoreDetail(StoreCard, frozen=True, kw_only=True):
 
 @get(
     "/stores", operation_id="list_stores", tags=TAGS, summary="Stores, in the default order", opt=PUBLIC,
-    description="`q` keeps stores whose name, code or address has every word. By distance: plugin `nearby_stores`.",
+    description="`q` keeps stores whose name, code or address has every word. By distance: see the routes of plugins.",
 )  # fmt: skip
 async def list_stores(
     mall: Mall,

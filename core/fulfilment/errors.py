@@ -60,5 +60,5 @@ class TooManyTries(MallError):
 
 class NoCode(NotFound):
     code = "fulfilment.no_code"
-    zh = "这个订单现在没有取货码(订单{status_zh})。"
-    en = "This order has no pick-up code now (the order is {status_en})."
+    zh = "这个订单现在没有取货码(订单{status_name})。"
+    en = "This order has no pick-up code now (the order is {status_name})."

@@ -38,9 +38,11 @@ class MallError(Exception):
         super().__init__(self.sentence("en"))
 
     def sentence(self, lang: Lang) -> str:
-        """Return the sentence for a person, with the details filled in."""
+        """Return the sentence for a person, with the details filled in; a ``Text`` among them in the same language."""
         template = self.en if lang == "en" else self.zh
-        return template.format_map(_Details(self.details))
+        return template.format_map(
+            _Details({k: v.pick(lang) if isinstance(v, Text) else v for k, v in self.details.items()})
+        )
 
     def as_problem(self) -> Problem:
         return Problem(

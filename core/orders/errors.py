@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from core.kernel.errors import Conflict, Invalid, NotFound
+from core.kernel.i18n import Text
 
-STATUS_ZH = {
-    "pending_payment": "待支付",
-    "cancelling": "取消中",
-    "cancelled": "已取消",
-    "paid": "已支付",
-    "completed": "已完成",
-    "closed": "已关闭",
+STATUS_NAMES = {
+    "pending_payment": Text("待支付", "waiting for payment"),
+    "cancelling": Text("取消中", "being cancelled"),
+    "cancelled": Text("已取消", "cancelled"),
+    "paid": Text("已支付", "paid"),
+    "completed": Text("已完成", "completed"),
+    "closed": Text("已关闭", "closed"),
 }
 
 
 def named_status(status: str) -> dict[str, Any]:
-    """Return the details that sentences about a status need: its code, and its name in Chinese and English."""
-    return {"status": status, "status_zh": STATUS_ZH.get(status, status), "status_en": status.replace("_", " ")}
+    """Return the details that sentences about a status need: its code for clients, its name for people."""
+    return {"status": status, "status_name": STATUS_NAMES.get(status, Text(status, status))}
 
 
 class OrderNotFound(NotFound):
@@ -69,8 +70,8 @@ class OrderTooLong(Invalid):
 
 class WrongStatus(Conflict):
     code = "orders.wrong_status"
-    zh = "订单目前{status_zh},不能进行此操作。"
-    en = "The order is {status_en}; {event} is not possible from there."
+    zh = "订单目前{status_name},不能进行此操作。"
+    en = "The order is {status_name}; this is not possible from there."
 
 
 class OrderHeld(Conflict):

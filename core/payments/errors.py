@@ -25,8 +25,8 @@ class ProviderNotOffered(Conflict):
 
 class NothingToPay(Conflict):
     code = "payments.nothing_to_pay"
-    zh = "订单目前{status_zh},没有需要支付的金额。"
-    en = "The order is {status_en}; there is nothing to pay."
+    zh = "订单目前{status_name},没有需要支付的金额。"
+    en = "The order is {status_name}; there is nothing to pay."
 
 
 class PayTimeOver(Conflict):

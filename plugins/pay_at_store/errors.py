@@ -37,5 +37,5 @@ class ConfirmedOtherwise(Conflict):
 
 class OrderNotPayable(Conflict):
     code = "pay_at_store.order_not_payable"
-    zh = "订单目前{status_zh},请不要收款。"
-    en = "The order is {status_en}: do not take money for it."
+    zh = "订单目前{status_name},请不要收款。"
+    en = "The order is {status_name}: do not take money for it."

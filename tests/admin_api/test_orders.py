@@ -261,7 +261,7 @@ async def test_cancelling_gives_the_stock_back_and_is_audited_once(mall: Mall, a
     assert [(a.status_code, a.json()["order"]["status"]) for a in answers] == [(200, "cancelled")] * 2
     assert answers[1].json()["order"]["cancel_reason"] == "缺货"
     assert await shop.stock_now() == (5, 0)
-    (entry,) = await db.rows("SELECT action, staff_id, store_id, subject_id FROM audit_entry")
+    (entry,) = await db.rows("SELECT action, actor_id, store_id, subject_id FROM audit_entry")
     assert tuple(entry) == ("order.cancel", staff.staff_id, shop.store_id, order.number)
 
 
@@ -290,7 +290,7 @@ async def test_an_order_that_waits_for_its_channel_is_ended_by_hand(make_mall: M
     assert [(p["number"], p["state"]) for p in answer.json()["payments"]] == [(payment.number, "closed")]
     assert answer.json()["order"]["cancel_reason"] == "pay_timeout"  # who began it
     assert await shop.stock_now() == (5, 0)
-    written = await db.rows("SELECT action, staff_id FROM audit_entry ORDER BY id")
+    written = await db.rows("SELECT action, actor_id FROM audit_entry ORDER BY id")
     assert [tuple(w) for w in written] == [
         ("order.close_by_hand", staff.staff_id), ("order.cancel", staff.staff_id),
     ]  # fmt: skip
@@ -345,5 +345,5 @@ async def test_releasing_the_last_hold_of_a_paid_order_starts_its_pick_up(mall: 
         True, ["group.fraud"], None,
     )  # fmt: skip
     assert (last["order"]["held"], last["holds"], last["pickup"]["state"]) == (False, [], "issued")
-    written = await db.rows("SELECT action, staff_id, store_id FROM audit_entry ORDER BY id")
+    written = await db.rows("SELECT action, actor_id, store_id FROM audit_entry ORDER BY id")
     assert [tuple(w) for w in written] == [("order.release_hold", staff.staff_id, shop.store_id)] * 2
