@@ -32,9 +32,7 @@ class MigrationsPending(Conflict):
 
 
 @contextlib.asynccontextmanager
-async def open_mall(
-    settings: Settings, *, pool_size: int = 2, check_tables: bool = True
-) -> AsyncGenerator[Mall, None]:
+async def open_mall(settings: Settings, *, pool_size: int = 2, check_tables: bool = True) -> AsyncGenerator[Mall, None]:
     """Give a booted mall on the servers of ``settings``; plugin states are read if their tables exist.
 
     Raises ``DatabaseUnreachable``. Redis is connected on first use, and may be away.

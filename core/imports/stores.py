@@ -9,6 +9,7 @@ from core.imports.errors import FormatUnknown, OptionInvalid
 from core.imports.sheets import Row, Sheet
 from core.imports.types import Options, Rejection
 from core.imports.values import CellInvalid, degrees, needed
+from core.stores.hours import check_hours
 from core.stores.types import CoordSys, Service, StoreDraft, StoreKind, WeeklyHours
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -44,6 +45,7 @@ def parse(sheet: Sheet, options: Options) -> tuple[list[tuple[int, StoreDraft]],
         read = _own
     else:
         raise FormatUnknown(columns=", ".join(sheet.columns)[:200])
+    _check_services(options)
     hours = option_hours(options.hours)
     drafts: list[tuple[int, StoreDraft]] = []
     rejected: list[Rejection] = []
@@ -59,11 +61,21 @@ def parse(sheet: Sheet, options: Options) -> tuple[list[tuple[int, StoreDraft]],
 
 
 def option_hours(text: str) -> WeeklyHours | None:
-    """Read the option ``hours``: the same span every day."""
+    """Read the option ``hours``: the same spans every day. Raises ``OptionInvalid``."""
     try:
-        return hours_of("hours", text) if text else None
+        found = hours_of("hours", text) if text else None
     except CellInvalid as exc:
-        raise OptionInvalid(reason=str(exc)) from exc
+        raise OptionInvalid(reason=exc.message.en) from exc
+    problems = check_hours(found) if found is not None else []
+    if problems:
+        raise OptionInvalid(reason=problems[0].message.en)
+    return found
+
+
+def _check_services(options: Options) -> None:
+    for service in options.services:
+        if service not in get_args(Service):
+            raise OptionInvalid(reason=f"{service!r} is no service; there are {', '.join(get_args(Service))}")
 
 
 def _chain_export(row: Row) -> dict[str, str]:

@@ -23,7 +23,7 @@ Face = Literal["storefront", "admin", "callback"]
 State = Literal["enabled", "draining", "disabled", "needs_migration", "faulty", "incompatible", "missing"]
 
 # Hooks about work that began before: a draining plugin still answers them (architecture.md, "life cycle").
-OLD_WORK = frozenset({"order_transition_guard", "order_transitioning"})
+OLD_WORK = frozenset({"order_transition_guard", "order_transitioning", "extend_orders"})
 
 
 class PluginInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ import xlsxwriter
 
 from core import db
 from core.imports import pricerule, products, sheets, values
-from core.imports.errors import FileUnreadable, FormatUnknown, PriceRuleInvalid
+from core.imports.errors import FileUnreadable, FormatUnknown, OptionInvalid, PriceRuleInvalid
 from core.imports.service import run
 from core.imports.types import Options, Report
 from core.kernel.mall import Mall
@@ -193,3 +194,9 @@ def test_yuan_are_read_as_fen(text: str, amount: int) -> None:
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(values.CellInvalid):
         values.fen("price", text)
+
+
+@pytest.mark.parametrize("options", [{"hours": "25:00-26:00"}, {"hours": "always"}, {"services": ("dine_in",)}])
+async def test_a_wrong_option_is_refused_as_a_whole(mall: Mall, options: dict[str, Any]) -> None:
+    with pytest.raises(OptionInvalid):
+        await run(mall, "stores", b"code,name\nS1,A\n", Options(**options), actor=SYSTEM)
