@@ -47,6 +47,22 @@ def create_app(
     return assemble(mall, storefront_api.handlers(), admin_api.handlers(), lifespan=[] if given else [_running])
 
 
+_prepared: Litestar | None = None
+
+
+def prepare(settings: Settings) -> Mall:
+    """Make the application of this process's workers before they are forked; returns its mall."""
+    global _prepared  # noqa: PLW0603 - handed down to the forked workers, where nobody calls this again
+    _prepared = create_app(settings)
+    mall: Mall = _prepared.state.mall
+    return mall
+
+
+def prepared_app() -> Litestar:
+    """Return what ``prepare`` made, or a new application where nothing was prepared: the target of ``mall serve``."""
+    return _prepared if _prepared is not None else create_app()
+
+
 def assemble(mall: Mall, shoppers: Sequence[Any], staff: Sequence[Any], *, lifespan: Sequence[Any] = ()) -> Litestar:
     """Mount these handlers, the plugins of ``mall`` and the technical pages; tests give a few handlers of theirs."""
     if mall.cache is None:

@@ -62,7 +62,7 @@ async def _measure(settings: Settings, folder: Path) -> list[tuple[str, str, str
     async with startup.open_mall(settings) as mall:
         shop = await _seed(mall)
         table = [await _start_time(settings, folder)]
-        async with _server(settings, folder, "app:create_app", settings.mall_port) as mall_process:
+        async with _server(settings, folder, cli_run.APP, settings.mall_port) as mall_process:
             paths = {
                 "list": "/storefront/v1/products?limit=20",
                 "detail": f"/storefront/v1/products/{shop['product_id']}",
@@ -118,7 +118,7 @@ async def _start_time(settings: Settings, folder: Path) -> tuple[str, str, str, 
     took: list[float] = []
     for _ in range(3):
         began = time.perf_counter()
-        async with _server(settings, folder, "app:create_app", settings.mall_port, began=began, took=took):
+        async with _server(settings, folder, cli_run.APP, settings.mall_port, began=began, took=took):
             pass
     return ("start to /readyz, servers up", f"{sorted(took)[1]:.2f} s (median of 3)", "–", "under 2 s")
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import rich_click as click
 from click.exceptions import Exit
 
+from core.kernel import memory
 from core.kernel.errors import MallError
 from core.settings import SettingsInvalid, load_settings
 
@@ -219,6 +220,7 @@ def version() -> None:
 
 
 def main() -> None:
+    memory.starting()
     mall(prog_name="mall")
 
 

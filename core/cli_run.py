@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, TypeVar
 
 from core import home, startup
-from core.kernel import logs
+from core.kernel import logs, memory
 from core.kernel.errors import Conflict
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-APP = "app:create_app"
+APP = "app:prepared_app"
 STOP_S = 5  # how long a request may take to end when the mall stops
 PARENT = "MALL_PARENT"  # the process id of the demo that started this process
 
@@ -53,11 +53,11 @@ def serve(settings: Settings, *, workers: int, app: str = APP) -> None:
     from granian.constants import Interfaces, Loops  # noqa: PLC0415
     from granian.server import Server  # noqa: PLC0415
 
-    if app == APP:
-        asyncio.run(_check(settings))
-        # Imported here and not by each worker: on Linux they are forked, start at once and share the memory.
-        importlib.import_module(app.partition(":")[0])
     os.environ.update(home.environment(settings))
+    if app == APP:
+        # Made here and not by each worker: on Linux they are forked, start at once and share the memory.
+        mall = importlib.import_module(app.partition(":")[0]).prepare(settings)
+        asyncio.run(_check(settings, mall))
     server = Server(
         app,
         address=settings.mall_host,
@@ -72,11 +72,12 @@ def serve(settings: Settings, *, workers: int, app: str = APP) -> None:
         workers_kill_timeout=STOP_S,
     )
     stop_with_parent()
+    memory.started()
     server.serve()
 
 
-async def _check(settings: Settings) -> None:
-    async with startup.open_mall(settings, check_tables=False) as mall:
+async def _check(settings: Settings, mall: Mall) -> None:
+    async with startup.database(settings):
         await startup.assert_up_to_date(mall)
 
 
@@ -93,6 +94,7 @@ def on_mall(settings: Settings, work: Callable[[Mall], Awaitable[T]], *, migrate
 
     async def run() -> T:
         async with startup.open_mall(settings) as mall:
+            memory.started()
             if migrated:
                 await startup.assert_up_to_date(mall)
             return await work(mall)
@@ -106,6 +108,7 @@ def migrate(settings: Settings) -> list[str]:
 
     async def run() -> list[str]:
         async with startup.open_mall(settings) as mall:
+            memory.started()
             return await startup.bring_up_to_date(mall)
 
     quiet_logs(logging.WARNING)

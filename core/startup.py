@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from core import cache, db, plugin_host
-from core.db import migrate
+from core.db import history
 from core.db.engine import dsn_parts
 from core.events import install_queue, queue_installed
 from core.kernel.errors import Conflict, Unavailable
 
 if TYPE_CHECKING:
     from core.kernel.mall import Mall
+    from core.plugin_host.states import PluginStates
     from core.settings import Settings
 
 
@@ -32,32 +33,44 @@ class MigrationsPending(Conflict):
 
 
 @contextlib.asynccontextmanager
-async def open_mall(settings: Settings, *, pool_size: int = 2, check_tables: bool = True) -> AsyncGenerator[Mall, None]:
-    """Give a booted mall on the servers of ``settings``; plugin states are read if their tables exist.
-
-    Raises ``DatabaseUnreachable``. Redis is connected on first use, and may be away.
-    """
+async def database(settings: Settings, *, pool_size: int = 2) -> AsyncGenerator[None, None]:
+    """Keep a connection pool open. Raises ``DatabaseUnreachable``."""
     db.configure(settings.database_url)
     try:
         await db.start_pool(max_size=pool_size)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
         place = dsn_parts(settings.database_url)
-        raise DatabaseUnreachable(where=f"{place['host']}/{place['database']}", reason=_first_line(exc)) from exc
-    redis = cache.connect(settings.redis_url) if settings.redis_url else None
+        where = "/".join((":".join(filter(None, (place["host"], place["port"]))), place["database"]))
+        raise DatabaseUnreachable(where=where, reason=_first_line(exc)) from exc
     try:
-        mall = plugin_host.boot(settings, redis=redis, check_tables=check_tables)
-        if await _has_states():
-            await plugin_host.refresh(mall)
-        yield mall
+        yield
     finally:
-        if redis is not None:
-            await redis.aclose()
         await db.stop_pool()
+
+
+@contextlib.asynccontextmanager
+async def open_mall(settings: Settings, *, pool_size: int = 2) -> AsyncGenerator[Mall, None]:
+    """Give a booted mall on the servers of ``settings``; plugin states are read if their tables exist.
+
+    Raises ``DatabaseUnreachable``. Redis is connected on first use, and may be away.
+    """
+    async with database(settings, pool_size=pool_size):
+        redis = cache.connect(settings.redis_url) if settings.redis_url else None
+        try:
+            mall = plugin_host.boot(settings, redis=redis)
+            if await _has_states():
+                await plugin_host.refresh(mall)
+            yield mall
+        finally:
+            if redis is not None:
+                await redis.aclose()
 
 
 async def pending(mall: Mall) -> list[str]:
     """Name what `mall migrate` would do, as ``app:migration``."""
-    todo = await migrate.pending([*plugin_host.core_apps(), *plugin_host.plugin_apps(mall)])
+    states: PluginStates = mall.plugins
+    plugins = {f"mall_{i}": p.migration_ids for i, p in states.loaded.items() if p.fault is None and p.migration_ids}
+    todo = await history.missing({**history.core_ids(), **plugins})
     return todo if await queue_installed() else [*todo, "queue:tables"]
 
 
@@ -75,6 +88,8 @@ async def bring_up_to_date(mall: Mall) -> list[str]:
     """
     todo = await pending(mall)
     if todo:
+        from core.db import migrate  # noqa: PLC0415 - Piccolo's commands, for the one command that runs migrations
+
         await migrate.forwards([*plugin_host.core_apps(), *plugin_host.plugin_apps(mall)])
         await install_queue()
         await plugin_host.refresh(mall)

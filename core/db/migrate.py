@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import re
 import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -20,13 +19,9 @@ from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 from piccolo.apps.migrations.tables import Migration
 from piccolo.conf.apps import AppConfig
 
-from core.db.engine import DB, execute, rows, value
+from core.db.engine import DB, execute
+from core.db.history import ids_in, missing
 
-CORE_APPS = (
-    "core.plugin_host", "core.events", "core.stores", "core.staff", "core.catalog", "core.members", "core.inventory",
-    "core.carts", "core.payments", "core.orders", "core.fulfilment", "core.imports",
-)  # fmt: skip
-_ID = re.compile(r"""^ID = ["'](.+?)["']$""", re.MULTILINE)
 _LOCK = 0x6D616C6C  # "mall": one migration run at a time
 
 
@@ -61,30 +56,9 @@ def check(apps: Sequence[AppConfig]) -> None:
             seen[path.name] = app.app_name
 
 
-def existing_ids(app: AppConfig) -> list[str]:
-    """Return the ids of the migrations that exist as files, oldest first.
-
-    Read from their text: every start asks for them, and importing thousands of lines of history costs it a second.
-    """
-    found = [_ID.search(path.read_text(encoding="utf-8")) for path in files(app)]
-    return sorted(match.group(1) for match in found if match is not None)
-
-
-async def recorded_ids(app: AppConfig) -> list[str]:
-    """Return the ids that the database says were run."""
-    if await value("SELECT to_regclass('migration')") is None:
-        return []
-    found = await rows("SELECT name FROM migration WHERE app_name = $1 ORDER BY name", app.app_name)
-    return [r["name"] for r in found]
-
-
 async def pending(apps: Sequence[AppConfig]) -> list[str]:
     """Name the migrations that exist and were not run, as ``app:id``."""
-    missing: list[str] = []
-    for app in apps:
-        done = set(await recorded_ids(app))
-        missing += [f"{app.app_name}:{i}" for i in existing_ids(app) if i not in done]
-    return missing
+    return await missing({app.app_name: ids_in(Path(app.resolved_migrations_folder_path)) for app in apps})
 
 
 async def forwards(apps: Sequence[AppConfig]) -> list[str]:

@@ -30,6 +30,7 @@ from rich.text import Text
 from core import cli_run, home, startup
 from core.demo import parts, purchase, tour
 from core.demo.bars import Bars
+from core.kernel import memory
 from core.kernel.errors import Conflict, MallError, Unavailable
 from core.staff.service import create_owner
 
@@ -118,9 +119,11 @@ class _Demo:
         async with startup.open_mall(self.settings) as mall:
             await self._migrate(mall)
             password = await self._login(mall)
-            await self._start_parts()
+            memory.started()
+            await self._start_parts(self.chosen[:1])
             await self._beside(self._load(mall))
         await self._beside(self._until_ready())
+        await self._start_parts(self.chosen[1:])  # not before: the web server has the processors to itself until then
         self._welcome(password)
         async with _following(self.settings.home / OUTBOX, self._show_message):
             await parts.until_one_stops(self.running)
@@ -152,16 +155,16 @@ class _Demo:
 
     async def _login(self, mall: Mall) -> str:
         """Make the staff login of this run; the one of the last run ends here."""
+        (self.settings.home / OUTBOX).unlink(missing_ok=True)
         password = secrets.token_urlsafe(12)
         await create_owner(mall, LOGIN, password)
         _keep(self.settings.home / tour.LOGIN_FILE, json.dumps({"login": LOGIN, "password": password}))
         return password
 
-    async def _start_parts(self) -> None:
-        for part in self.chosen:
-            self.running.append(
-                await parts.start(part, environment=home.environment(self.settings), logs=self.settings.home / "logs")
-            )
+    async def _start_parts(self, chosen: Sequence[Part]) -> None:
+        environment, logs = home.environment(self.settings), self.settings.home / "logs"
+        for part in chosen:
+            self.running.append(await parts.start(part, environment=environment, logs=logs))
 
     async def _load(self, mall: Mall) -> None:
         """Load the demo data of the core, then of each plugin that brings some; what is there already stays."""
@@ -186,7 +189,7 @@ class _Demo:
                         reason = str(exc)
                     else:
                         if answer.is_success:
-                            self._tick("Mall", ", ".join(one.part.name for one in self.running), began)
+                            self._tick("Mall", ", ".join(one.name for one in self.chosen), began)
                             return
                         reason = answer.text[:300]
                     await asyncio.sleep(0.05)

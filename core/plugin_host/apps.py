@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def core_apps() -> list[AppConfig]:
     """Return the core's apps, in the order in which they may name each other in foreign keys."""
-    from core.db import migrate  # noqa: PLC0415 - Piccolo's migration commands take 0.3 s; a web worker does not pay
+    from core.db import history, migrate  # noqa: PLC0415 - Piccolo's migration commands take 0.3 s; a web worker does not pay
 
-    return [migrate.load_app(module) for module in migrate.CORE_APPS]
+    return [migrate.load_app(module) for module in history.CORE_APPS]
 
 
 def plugin_apps(mall: Mall) -> list[AppConfig]:

@@ -13,7 +13,7 @@ import asyncpg
 import psutil
 
 from core import db, events
-from core.db import migrate
+from core.db import history, migrate
 from core.testing.servers import is_embedded, with_database
 
 _LOCK = 0x6D616C74  # "malt": one process makes the template
@@ -41,7 +41,7 @@ class TemplateFailed(Exception):
 
 def apps(plugin_modules: Sequence[str]) -> list[Any]:
     """Load the Piccolo apps of the core and of the plugins that have tables."""
-    found = [migrate.load_app(module) for module in migrate.CORE_APPS]
+    found = [migrate.load_app(module) for module in history.CORE_APPS]
     found += [migrate.load_app(module) for module in plugin_modules if (_folder(module) / "piccolo_app.py").is_file()]
     return found
 
@@ -56,7 +56,7 @@ def _folder(module: str) -> Path:
 def fingerprint(plugin_modules: Sequence[str]) -> str:
     """Return a name for what the template is made from: another migration file makes another template."""
     digest = hashlib.sha256()
-    for module in sorted({*migrate.CORE_APPS, *plugin_modules}):
+    for module in sorted({*history.CORE_APPS, *plugin_modules}):
         folder = _folder(module)
         for path in sorted([*folder.glob("migrations/*.py"), *folder.glob("queue*.py"), folder / "piccolo_app.py"]):
             if path.is_file():

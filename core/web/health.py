@@ -9,9 +9,8 @@ import msgspec
 import structlog
 from litestar import Response, get
 
-from core import db
 from core.cache.client import GONE
-from core.db import migrate
+from core.db import history
 from core.kernel.mall import Mall
 
 if TYPE_CHECKING:
@@ -76,24 +75,8 @@ async def _database(mall: Mall) -> tuple[str, str]:
 
 
 async def _pending(mall: Mall) -> list[str]:
-    """Name the migrations of the core that were not run, in one statement. A plugin's show as its state."""
-    wanted: dict[str, list[str]] = mall_core_migrations()
-    if await db.value("SELECT to_regclass('migration')") is None:
-        return sorted(wanted)
-    done = {(r["app_name"], r["name"]) for r in await db.rows("SELECT app_name, name FROM migration")}
-    return [f"{app}:{name}" for app, names in wanted.items() for name in names if (app, name) not in done]
-
-
-_core: dict[str, list[str]] = {}
-
-
-def mall_core_migrations() -> dict[str, list[str]]:
-    """Return the ids of the core's migrations by app; read from the files once."""
-    if not _core:
-        for module in migrate.CORE_APPS:
-            app = migrate.load_app(module)
-            _core[app.app_name] = migrate.existing_ids(app)
-    return _core
+    """Name the migrations of the core that were not run, in two statements. A plugin's show as its state."""
+    return await history.missing(history.core_ids())
 
 
 async def _redis(mall: Mall) -> str:

@@ -17,6 +17,7 @@ from pgqueuer.domain.errors import FailingListenerError
 from core import db
 from core.cache import connect
 from core.events import queue_installed
+from core.kernel import memory
 from core.kernel.errors import Unavailable
 from core.plugin_host import attach, boot, detach
 from core.worker import deliveries
@@ -58,6 +59,7 @@ async def main(settings: Settings) -> None:
             raise NotMigrated
         mall = boot(settings, redis=redis, check_tables=False)
         await attach(mall)
+        memory.started()
         try:
             await serve(mall, stop=stop)
         finally:

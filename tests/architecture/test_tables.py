@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from core import db
-from core.db import migrate
+from core.db import history, migrate
 from core.testing.databases import apps
 from core.testing.pytest_plugin import plugin_modules
 
@@ -56,7 +56,7 @@ def test_no_two_tables_share_a_name() -> None:
 
 
 def test_the_tables_of_a_plugin_start_with_its_id() -> None:
-    core = {migrate.load_app(m).app_name for m in migrate.CORE_APPS}
+    core = {migrate.load_app(m).app_name for m in history.CORE_APPS}
 
     wrong = [
         table._meta.tablename

@@ -12,7 +12,7 @@ import pytest
 from piccolo.conf.apps import AppConfig
 
 from core import db
-from core.db import migrate
+from core.db import history, migrate
 
 _MIGRATION = """
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
@@ -106,7 +106,7 @@ async def test_well_named_migrations_run_and_are_recorded(own_database: str, tmp
 
 
 def test_every_core_table_has_an_explicit_name() -> None:
-    for module in migrate.CORE_APPS:
+    for module in history.CORE_APPS:
         for table in migrate.load_app(module).table_classes:
             source = Path(str(importlib.util.find_spec(table.__module__).origin)).read_text(encoding="utf-8")  # pyright: ignore[reportOptionalMemberAccess]
             assert f'tablename="{table._meta.tablename}"' in source, table
