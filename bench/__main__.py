@@ -219,12 +219,13 @@ async def _server(
     chosen = msgspec.structs.replace(settings, mall_port=port)
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # as on a server: compiled once
     environment = {**inherited, **home.environment(chosen), "BENCH_BYTES": str(folder), "PYTHONPATH": str(ROOT)}
-    code = (
-        "from core import cli_run; from core.settings import load_settings; "
-        f"cli_run.serve(load_settings(), workers={WORKERS}, app={app!r})"
-    )
+    command = [sys.executable, "-m", "core.cli", "serve", "--workers", str(WORKERS)]
+    if app != cli_run.APP:
+        serve = f"cli_run.serve(load_settings(), workers={WORKERS}, app={app!r})"
+        code = f"from core import cli_run; from core.settings import load_settings; {serve}"
+        command = [sys.executable, "-c", code]
     with (folder / "server.log").open("w") as out:
-        process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=out, stderr=out, cwd=ROOT)  # noqa: ASYNC220, S603 - our own code; a start is measured
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, cwd=ROOT)  # noqa: ASYNC220, S603 - our own code; a start is measured
     try:
         path = "/readyz" if app.startswith("app:") else "/list"
         async with httpx.AsyncClient(base_url=_base(port), trust_env=False) as client:

@@ -11,6 +11,6 @@ def starting() -> None:
 
 
 def started() -> None:
-    """Turn the collector on for what comes now; what was loaded stays out of its sight, and shared by forked workers."""
+    """Turn the collector on for what comes now. What was loaded stays out of its sight, and shared by forked workers."""
     gc.freeze()
     gc.enable()
