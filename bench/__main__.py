@@ -229,13 +229,15 @@ async def _server(
     try:
         path = "/readyz" if app.startswith("app:") else "/list"
         async with httpx.AsyncClient(base_url=_base(port), trust_env=False) as client:
-            for _ in range(2000):
-                with contextlib.suppress(httpx.HTTPError):
-                    if (await client.get(path)).is_success:
-                        break
+            for _ in range(1000):
+                # Asked gently: the one who waits must not take the processor from the one who starts.
+                if await _listens(port):
+                    with contextlib.suppress(httpx.HTTPError):
+                        if (await client.get(path)).is_success:
+                            break
                 if process.poll() is not None:
                     raise RuntimeError((folder / "server.log").read_text()[-3000:])
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.02)
         if took is not None:
             took.append(time.perf_counter() - began)
         yield psutil.Process(process.pid)
@@ -245,6 +247,15 @@ async def _server(
             process.wait(10)
         if process.poll() is None:
             process.kill()
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def _refuse_errors(found: Result) -> None:

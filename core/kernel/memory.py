@@ -11,6 +11,6 @@ def starting() -> None:
 
 
 def started() -> None:
-    """Turn the collector on for what comes now. What was loaded stays out of its sight, and shared by forked workers."""
+    """Turn the collector on. What was loaded stays out of its sight, and forked workers share its memory."""
     gc.freeze()
     gc.enable()
