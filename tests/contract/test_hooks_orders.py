@@ -110,7 +110,7 @@ async def test_hook_extend_stores(make_mall: MakeMall) -> None:
 async def test_hook_extend_orders(make_mall: MakeMall) -> None:
     mall = await _mall(make_mall)
 
-    assert await orders.extras(mall, [4]) == {4: {"all_hooks": {"seen": True}}}
+    assert (await orders.extras(mall, [4])).by_order == {4: {"all_hooks": {"seen": True}}}
 
 
 async def test_hook_extend_members(make_mall: MakeMall) -> None:

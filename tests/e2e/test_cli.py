@@ -233,7 +233,7 @@ def test_the_secret_of_a_home_is_made_once_and_for_its_owner_only(home: Path) ->
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"DATABASE_URL": "postgresql://mall@127.0.0.1:1/mall"}, "127.0.0.1/mall cannot be reached"),
+        ({"DATABASE_URL": "postgresql://mall@127.0.0.1:1/mall"}, "127.0.0.1:1/mall cannot be reached"),
         ({"DATABASE_URL": "not a url"}, "cannot be reached"),
         ({"MALL_PORT": "many"}, "MALL_PORT"),
     ],

@@ -255,6 +255,8 @@ async def test_what_belongs_to_another_store_is_not_there_for_its_staff(live: Li
         async with live.client(await live.sign_in_staff(login)) as staff:
             bodies = {
                 "cancel_order": {"reason": "not mine"},
+                "close_payments_by_hand": {"reason": "not mine"},
+                "release_hold_by_hand": {"plugin_id": "group", "code": "forming", "reason": "not mine"},
                 "pay_at_store_confirm": {"amount_fen": due, "method": "cash"},
             }
             for door in doors:
