@@ -180,7 +180,7 @@ class MallSpec:
     async def cart_guard(self, mall: Mall, member_id: int, lines: Sequence[CartLineView]) -> Sequence[Problem] | None:
         """Say what is wrong with a cart as it would be after a change.
 
-        Kind: guard. Since: 1.0. Used by: the test plugin.
+        Kind: guard, inside the cart's transaction, after the change: a refusal undoes it. Since: 1.0. Used by: the test plugin.
         """
         raise NotImplementedError
 
@@ -218,7 +218,9 @@ class MallSpec:
     async def order_transitioning(self, mall: Mall, order: Order, transition: Transition) -> None:
         """Take part in a change of status (release on cancel, consume on paid); must be safe to call twice.
 
-        Kind: participate. A draining plugin still takes part. Since: 1.0. Used by: the test plugin.
+        Kind: participate, with one exception: money that has arrived stays recorded. A raise on ``pay`` undoes the
+        change of the order only; staff are told, and the change is tried again. A draining plugin still takes part.
+        Since: 1.0. Used by: the test plugin.
         """
         raise NotImplementedError
 
