@@ -180,7 +180,8 @@ class MallSpec:
     async def cart_guard(self, mall: Mall, member_id: int, lines: Sequence[CartLineView]) -> Sequence[Problem] | None:
         """Say what is wrong with a cart as it would be after a change.
 
-        Kind: guard, inside the cart's transaction, after the change: a refusal undoes it. Since: 1.0. Used by: the test plugin.
+        Kind: guard, inside the cart's transaction, after the change: a refusal undoes it. Since: 1.0. Used by: the test
+        plugin.
         """
         raise NotImplementedError
 
