@@ -158,8 +158,10 @@ def owner(runner: Runner, login: str, *, password_stdin: bool) -> None:
     """Make LOGIN an owner with a new password: the first staff account, or the way back in."""
     from core.staff.service import create_owner  # noqa: PLC0415
 
-    given = sys.stdin.readline().rstrip("\n") if password_stdin else ""
-    password: str = given or click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if password_stdin:
+        password = sys.stdin.buffer.readline().rstrip(b"\r\n").decode(errors="replace")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     made = runner.run(lambda mall: create_owner(mall, login, password))
     click.echo(f"{made.login} is an owner now; sessions of that login have ended.")
 

@@ -76,7 +76,7 @@ def load_settings(environ: dict[str, str] | None = None, *, dotenv: Path | None 
         raise SettingsInvalid(f"{where.rstrip('`').upper() or 'a setting'} cannot be used: {what}") from exc
     try:
         ZoneInfo(found.mall_zone)
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, KeyError) as exc:  # ZoneInfoNotFoundError is a KeyError
         raise SettingsInvalid(f"MALL_ZONE cannot be used: there is no time zone {found.mall_zone!r}") from exc
     return found
 

@@ -32,6 +32,7 @@ from core.orders.errors import (
     RequestKeyReused,
     TransitionRefused,
     WrongStatus,
+    named_status,
 )
 from core.orders.placing import MAX_QTY
 from core.orders.service import OrderFilter
@@ -379,12 +380,15 @@ async def get_order(mall: Mall, member: MemberSessionView, lang: Lang, number: s
 @post(
     "/orders/{number:str}/cancel", operation_id="cancel_order", tags=TAGS, summary="Cancel an unpaid order",
     status_code=200,
-    description="Gives the stock back. The answer's `status` is `cancelled`; `cancelling` while a payment channel is "
-    "being asked; or `paid`, if the money was faster.",
+    description="Gives the stock back. The answer's `status` is `cancelled`, or `cancelling` while a payment channel "
+    "is being asked. 409 when the money was faster: the order is paid.",
     responses=problems(OrderNotFound, WrongStatus, TransitionRefused),
 )  # fmt: skip
 async def cancel_order(mall: Mall, member: MemberSessionView, number: str, data: Reason) -> OrderView:
-    return view(await orders.cancel_own(mall, number, member_id=member.member_id, reason=data.reason))
+    after = await orders.cancel_own(mall, number, member_id=member.member_id, reason=data.reason)
+    if after.status == "paid":
+        raise WrongStatus(**named_status("paid"))
+    return view(after)
 
 
 @delete(

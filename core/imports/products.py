@@ -242,8 +242,8 @@ def _menu(name: str, rows: _Rows, options: Options, rule: PriceRule | None) -> P
         asked = row.get("Price")
         if not asked and rule is None:
             raise CellInvalid(
-                "Price", "imports.no_price", "文件没有价格,请用价格规则(--price-rule)。",
-                "the file has no price; give a price rule (--price-rule).",
+                "Price", "imports.no_price", "文件没有价格,请提供价格规则(price_rule,命令行为 --price-rule)。",
+                "the file has no price; give a price rule (price_rule, on the command line --price-rule).",
             )  # fmt: skip
         computed = rule.price_fen(category, dict(zip(names, chosen, strict=True))) if rule else 0
         return SkuDraft(

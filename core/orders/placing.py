@@ -14,6 +14,7 @@ from core import db
 from core.carts import service as carts
 from core.events import defer, emit
 from core.inventory import service as inventory
+from core.inventory.errors import OutOfStock
 from core.inventory.types import Want
 from core.kernel.contracts import ObjectMissing
 from core.kernel.errors import MallError, PluginUnavailable, Problem
@@ -70,10 +71,29 @@ async def quote(mall: Mall, draft: OrderDraft) -> OrderQuote:
         problems.append(chosen or MethodUnknown(method=draft.fulfilment_method).as_problem())
     priced, found = await _priced(mall, draft, plan, placing=False)
     problems += found
+    if plan.location_id:
+        problems += await _short(mall, priced, plan.location_id)
     answers = await mall.hooks.lenient("order_guard", mall=mall, draft=draft, quote=priced)
     problems += [problem for _, said in answers.given for problem in said]
     problems += [PluginUnavailable(plugin=plugin_id).as_problem() for plugin_id in answers.failed]
     return OrderQuote(quote=priced, problems=tuple(problems), options=await _options(mall, draft, plans))
+
+
+async def _short(mall: Mall, priced: Quote, location_id: int) -> list[Problem]:
+    """Say which lines there is not enough stock for now. Placing does not ask this: it reserves, or is refused."""
+    free = await inventory.available(mall, [line.sku_id for line in priced.lines], location_id)
+    return [
+        OutOfStock(
+            sku=line.sku_code,
+            title=line.title,
+            sku_id=line.sku_id,
+            location_id=location_id,
+            wanted=line.qty,
+            available=left,
+        ).as_problem()
+        for line in priced.lines
+        if (left := free.get(line.sku_id)) is not None and left < line.qty
+    ]
 
 
 async def _plans(mall: Mall, draft: OrderDraft) -> dict[str, FulfilmentPlan | Problem]:

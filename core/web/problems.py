@@ -106,11 +106,11 @@ def on_exception(request: Request[Any, Any, Any], exc: Exception) -> Response[by
     if isinstance(exc, HTTPException) and exc.status_code < HTTP_500_INTERNAL_SERVER_ERROR:
         return _http(request, exc)
     if is_database_away(exc):
-        log.error("database away", path=request.scope["path"], exc_info=exc)
+        log.error("database away", path=request.scope["path"], error=repr(exc)[:300])
         return answer(errors.DatabaseAway())
     if isinstance(exc, asyncpg.DataError):
         # What no column can hold: an id beyond 2^63, a NUL in a text. The statement was refused, nothing was written.
-        log.info("unusable value", path=request.scope["path"], reason=str(exc)[:200])
+        log.info("unusable value", path=ascii(request.scope["path"]), reason=ascii(str(exc)[:200]))
         return answer(errors.RequestInvalid(problems=[errors.ValueUnusable().as_problem()]))
     log.error("defect", method=request.method, path=request.scope["path"], exc_info=exc)
     return answer(errors.Defect())

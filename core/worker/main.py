@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from pgqueuer.domain.errors import FailingListenerError
 
 from core import db
 from core.cache import connect
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 20.0
 RESTART_S = 2.0
+LOOK = timedelta(seconds=5)
 log = structlog.get_logger("mall.worker")
 
 
@@ -110,11 +111,11 @@ async def _run_jobs(mall: Mall, stop: asyncio.Event, give_up: asyncio.Event) -> 
                 batch_size=BATCH,
                 max_concurrent_tasks=AT_ONCE,
                 heartbeat_timeout=HEARTBEAT,
-                shutdown_on_listener_failure=True,
+                # Looking this often also finds out that a restarted database took the listener away. PgQueuer's own
+                # probe for that is off: it can overtake its LISTEN and then stops a sound queue.
+                dequeue_timeout=LOOK,
+                shutdown_on_listener_failure=False,
             )
-        except FailingListenerError:
-            # Its probe can overtake its own LISTEN on a busy machine; nothing is lost.
-            log.warning("the job queue lost its listener; starting it again")
         except Exception:
             log.exception("job queue interrupted; starting it again")
             with contextlib.suppress(TimeoutError):

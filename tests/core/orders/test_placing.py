@@ -257,3 +257,12 @@ async def test_merged_lines_cannot_pass_the_limit_of_one_line(mall: Mall) -> Non
 
     with pytest.raises(QuantityTooLarge):
         await orders.quote(mall, draft)
+
+
+async def test_a_quote_says_that_there_is_not_enough(mall: Mall) -> None:
+    shop = await a_shop(mall, on_hand=1)
+
+    assert (await orders.quote(mall, shop.draft(qty=1))).problems == ()
+    found = (await orders.quote(mall, shop.draft(qty=2))).problems
+
+    assert [(p.code, p.details["available"]) for p in found] == [("inventory.out_of_stock", 1)]
