@@ -14,7 +14,7 @@ from core.fulfilment.types import PickupView
 from core.kernel.errors import Problem
 from core.kernel.mall import Mall
 from core.orders import service as orders
-from core.orders.errors import HoldNotFound, OrderNotFound, TransitionRefused, WrongStatus, named_status
+from core.orders.errors import HoldNotFound, OrderNotFound, TransitionRefused, WrongStatus
 from core.orders.reading import AdjustmentView, TimelineEntry
 from core.orders.service import OrderFilter
 from core.orders.types import Order
@@ -106,10 +106,7 @@ async def get_order(mall: Mall, staff: StaffSessionView, number: str) -> OrderFi
 )  # fmt: skip
 async def cancel_order(mall: Mall, staff: StaffSessionView, number: str, data: CancelReason) -> OrderFile:
     order = await orders.get(mall, number, scope=staff.scope())
-    after = await orders.cancel(mall, order.id, actor=staff.actor, reason=data.reason)
-    if after.status == "paid":
-        raise WrongStatus(**named_status("paid"))
-    return await _file(mall, after)
+    return await _file(mall, await orders.cancel_on_request(mall, order.id, actor=staff.actor, reason=data.reason))
 
 
 class HoldRelease(Struct, frozen=True, forbid_unknown_fields=True):

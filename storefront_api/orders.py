@@ -32,7 +32,6 @@ from core.orders.errors import (
     RequestKeyReused,
     TransitionRefused,
     WrongStatus,
-    named_status,
 )
 from core.orders.placing import MAX_QTY
 from core.orders.service import OrderFilter
@@ -385,10 +384,7 @@ async def get_order(mall: Mall, member: MemberSessionView, lang: Lang, number: s
     responses=problems(OrderNotFound, WrongStatus, TransitionRefused),
 )  # fmt: skip
 async def cancel_order(mall: Mall, member: MemberSessionView, number: str, data: Reason) -> OrderView:
-    after = await orders.cancel_own(mall, number, member_id=member.member_id, reason=data.reason)
-    if after.status == "paid":
-        raise WrongStatus(**named_status("paid"))
-    return view(after)
+    return view(await orders.cancel_own(mall, number, member_id=member.member_id, reason=data.reason))
 
 
 @delete(

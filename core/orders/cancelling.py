@@ -56,6 +56,14 @@ async def cancel(mall: Mall, order_id: int, *, actor: Actor, reason: str) -> Ord
     return await _finish(mall, order_id, actor=actor, reason=reason)
 
 
+async def cancel_on_request(mall: Mall, order_id: int, *, actor: Actor, reason: str) -> Order:
+    """Cancel because a person asks for it; refuses with ``WrongStatus`` when the money was faster."""
+    after = await cancel(mall, order_id, actor=actor, reason=reason)
+    if after.status == "paid":
+        raise WrongStatus(**named_status(after.status), event="cancel")
+    return after
+
+
 async def _cancelled(mall: Mall, order: Order, *, actor: Actor, reason: str, guarded: bool = False) -> Order:
     """Take the last step; the reason is the one of who began it."""
     first = (order.cancel_reason if order.status == "cancelling" else None) or reason
@@ -68,13 +76,14 @@ async def close_by_hand(mall: Mall, order: Order, *, actor: Actor, reason: str) 
     """Cancel an order that stays ``cancelling``, because a person knows that its payments will not be paid any more.
 
     For staff, when a channel cannot be asked (its plugin is gone). Money that comes all the same becomes a
-    ``late_payment`` task. Refuses with ``WrongStatus`` unless the order is ``cancelling``.
+    ``late_payment`` task. Refuses with ``WrongStatus`` unless the order is ``cancelling``, and when money is recorded.
     """
     async with db.transaction():
         order = await lifecycle.locked(order.id)
-        if order.status != "cancelling":
+        attempts = await payments.of_order(order.id)
+        if order.status != "cancelling" or _has_money(order, attempts):
             raise WrongStatus(**named_status(order.status), event="close_by_hand")
-        for payment in await payments.of_order(order.id):
+        for payment in attempts:
             if payment.state in payments.OPEN_STATES:
                 await payments.mark_closed(payment.id, mall.clock.now())
         await queries.note(
@@ -102,11 +111,11 @@ async def _finish(mall: Mall, order_id: int, *, actor: Actor, reason: str) -> Or
 
 
 async def cancel_own(mall: Mall, number: str, *, member_id: int, reason: str) -> Order:
-    """Cancel the member's own order; somebody else's is ``OrderNotFound``."""
+    """Cancel the member's own order, like ``cancel_on_request``; somebody else's is ``OrderNotFound``."""
     order = await queries.by_number(number, member_id=member_id)
     if order is None:
         raise OrderNotFound(number=number)
-    return await cancel(mall, order.id, actor=Actor(kind="member", id=member_id), reason=reason)
+    return await cancel_on_request(mall, order.id, actor=Actor(kind="member", id=member_id), reason=reason)
 
 
 async def _cancel_if_due(mall: Mall, order_id: int) -> None:
@@ -147,7 +156,8 @@ async def sweep(mall: Mall, payload: dict[str, Any]) -> None:
         await _cancel_if_due(mall, r["id"])
     stuck = await db.rows(
         "SELECT DISTINCT o.number, o.store_id FROM orders o JOIN order_timeline t ON t.order_id = o.id "
-        "WHERE o.status = 'cancelling' AND t.event = 'start_cancel' AND t.at <= $1 LIMIT $2",
+        "WHERE o.status = 'cancelling' AND t.event = 'start_cancel' AND t.at <= $1 AND NOT EXISTS "
+        "(SELECT FROM staff_task s WHERE s.kind = 'cancel_stuck' AND s.subject_id = o.number) LIMIT $2",
         now - timedelta(minutes=STUCK_MINUTES),
         SWEEP_LIMIT,
     )

@@ -1,6 +1,6 @@
 """Everything other parts of the mall may do with orders, by name."""
 
-from core.orders.cancelling import cancel, cancel_own, close_by_hand
+from core.orders.cancelling import cancel, cancel_on_request, cancel_own, close_by_hand
 from core.orders.capturing import apply_capture, settle_captured, settle_with_channel
 from core.orders.handing import hand_over_all
 from core.orders.lifecycle import (
@@ -21,6 +21,7 @@ __all__ = [
     "OrderFilter",
     "apply_capture",
     "cancel",
+    "cancel_on_request",
     "cancel_own",
     "close_by_hand",
     "detail",

@@ -1,6 +1,6 @@
 """The plugin host: manifest, discovery, checks, life cycle, settings. ``boot`` builds the mall."""
 
-from core.plugin_host.apps import all_apps, core_apps, plugin_apps
+from core.plugin_host.apps import core_apps, plugin_apps
 from core.plugin_host.boot import boot
 from core.plugin_host.config import PluginSettings, plugin_config, plugin_settings
 from core.plugin_host.manifest import API_VERSION, Plugin
@@ -22,7 +22,6 @@ __all__ = [
     "PluginInfo",
     "PluginSettings",
     "PluginStates",
-    "all_apps",
     "attach",
     "boot",
     "core_apps",

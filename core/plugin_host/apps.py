@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from piccolo.conf.apps import AppConfig
 
     from core.kernel.mall import Mall
     from core.plugin_host.states import PluginStates
-    from core.settings import Settings
 
 
 def core_apps() -> list[AppConfig]:
@@ -25,10 +22,3 @@ def plugin_apps(mall: Mall) -> list[AppConfig]:
     """Return the apps of the usable plugins, in the order in which they require each other."""
     states: PluginStates = mall.plugins
     return [p.app for p in states.loaded.values() if p.fault is None and p.app is not None]
-
-
-def all_apps(settings: Settings, *, plugin_ids: Iterable[str] | None = None) -> list[AppConfig]:
-    """Return every app that ``mall migrate`` runs, in order. A plugin that cannot be used is left out."""
-    from core.plugin_host.boot import boot  # noqa: PLC0415 - boot imports the domains; a caller may only want core_apps
-
-    return [*core_apps(), *plugin_apps(boot(settings, plugin_ids=plugin_ids))]

@@ -17,7 +17,7 @@ from core.kernel.origin import SYSTEM, Actor
 from core.orders import cancelling
 from core.orders import service as orders
 from core.orders.errors import TransitionRefused, WrongStatus
-from core.orders.types import Order
+from core.orders.types import Order, Transition
 from core.payments.errors import NothingToPay
 from core.payments.types import ChannelState, PaymentProvider, PaymentView
 from core.sdk import hookimpl
@@ -195,3 +195,39 @@ async def test_the_reason_of_who_began_to_cancel_stays(mall: Mall, till: Till, r
     await run_job(mall, "orders.sweep_unpaid", {})
 
     assert await db.value("SELECT cancel_reason FROM orders WHERE id = $1", order.id) == "changed my mind"
+
+
+async def test_who_asks_to_cancel_is_told_that_the_money_was_faster(mall: Mall, till: Till) -> None:
+    shop = await a_shop(mall)
+    order = await shop.order()
+    till.says = ChannelState(state="captured", capture=capture_of(mall, await pay(mall, shop, order)))
+
+    with pytest.raises(WrongStatus) as refused:
+        await orders.cancel_own(mall, order.number, member_id=shop.member.id, reason="buyer")
+
+    assert refused.value.details["status"] == "paid"
+    assert await status_of(order) == "paid"
+
+
+async def test_an_order_with_recorded_money_is_not_closed_by_hand(make_mall: MakeMall) -> None:
+    class Fragile:
+        @hookimpl
+        async def order_transitioning(self, transition: Transition) -> None:
+            if transition.event == "pay":
+                raise RuntimeError
+
+    mall = await make_mall(extra={"fragile": Fragile()})
+    till = a_till(mall)
+    shop = await a_shop(mall)
+    order = await shop.order()
+    payment = await pay(mall, shop, order)
+    till.says = ConnectionError("no route")
+    assert (await orders.cancel(mall, order.id, actor=SYSTEM, reason="buyer")).status == "cancelling"
+    assert await apply(mall, capture_of(mall, payment)) == "recorded"
+    staff = await builders.a_staff(mall, ["payments.confirm"], None)
+
+    with pytest.raises(WrongStatus):
+        await orders.close_by_hand(mall, await orders.get(mall, order.number), actor=staff.actor, reason="gone")
+
+    assert await status_of(order) == "cancelling"
+    assert await shop.stock_now() == (5, 1)
